@@ -1,0 +1,1 @@
+//! Runs a campaign: plans, arenas, systems and their clients, runs, reports; the rashomon binary.

@@ -1,0 +1,2 @@
+//! The `rashomon` command line.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Is what happened allowed: models, judges, witnesses and counterexamples.

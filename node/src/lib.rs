@@ -1,0 +1,1 @@
+//! The reference system: a replicated register store over Raft.
