@@ -1,1 +1,11 @@
 //! The reference system: a replicated register store over Raft.
+//!
+//! A client's operation travels one way: [`api`] → server → replica → protocol core → storage and peers → state
+//! machine → reply. Everything that decides is pure (time, randomness and disk results are arguments); everything that
+//! waits lives in the server.
+//!
+//! This crate does not know that it is being tested, except for [`defect`].
+
+pub mod api;
+pub mod defect;
+pub mod wire;

@@ -1,0 +1,145 @@
+//! Operations that a client may ask for, and what comes back.
+//!
+//! Each kind of object the store keeps (today: registers) brings an enum of its own operations, so that another kind is
+//! one variant here and one file under `machine/`. Nothing here knows how an operation is replicated.
+
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// Name of an object in the store; at most [`KEY_BYTES_MAX`] bytes.
+pub type Key = SmolStr;
+
+/// Longest key that a node accepts, in bytes.
+pub const KEY_BYTES_MAX: usize = 256;
+
+/// A session: within it every state-changing operation has a sequence number and applies at most once.
+///
+/// Given out by the store itself (it is the log position of the entry that opened the session), hence never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SessionId(pub u64);
+
+/// Position of an operation within its session, rising; a retry repeats it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Sequence(pub u64);
+
+/// Session and sequence of a state-changing operation: what makes a retry recognisable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Sessioned {
+    /// The session, as given by [`Reply::Opened`].
+    pub session: SessionId,
+    /// Higher than that of every earlier operation of the session. One operation of a session is outstanding at a
+    /// time: once a higher sequence has been applied, a lower one is refused as [`RefusalCode::Superseded`].
+    pub sequence: Sequence,
+}
+
+/// What a client sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Required for operations that change state, ignored for reads and for [`Operation::OpenSession`].
+    pub sessioned: Option<Sessioned>,
+    /// What to do.
+    pub operation: Operation,
+}
+
+/// An operation of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operation {
+    /// Opens a session. Retried, it opens another one, which is harmless: an idle session is evicted in time.
+    OpenSession,
+    /// An operation on the register of that name.
+    Register(Key, RegisterOperation),
+}
+
+/// An operation on a register, which holds one integer or is absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RegisterOperation {
+    /// Answers [`Reply::Value`].
+    Read,
+    /// Sets the value; answers [`Reply::Written`].
+    Write(i64),
+    /// Sets `new` if the register holds `old`; answers [`Reply::Swapped`] or [`Reply::Mismatch`].
+    Cas {
+        /// What the register must hold (an absent register never matches).
+        old: i64,
+        /// What it holds then.
+        new: i64,
+    },
+}
+
+impl Operation {
+    /// Reads the register `key`.
+    pub fn read(key: impl Into<Key>) -> Self {
+        Self::Register(key.into(), RegisterOperation::Read)
+    }
+
+    /// Writes `value` into the register `key`.
+    pub fn write(key: impl Into<Key>, value: i64) -> Self {
+        Self::Register(key.into(), RegisterOperation::Write(value))
+    }
+
+    /// Sets the register `key` to `new` if it holds `old`.
+    pub fn cas(key: impl Into<Key>, old: i64, new: i64) -> Self {
+        Self::Register(key.into(), RegisterOperation::Cas { old, new })
+    }
+
+    /// Whether the operation leaves the state as it is, so that repeating it can never do harm.
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::Register(_, RegisterOperation::Read))
+    }
+}
+
+/// The outcome of an operation that took effect (for a cas, or failed to match, at one moment between call and reply).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The session is open.
+    Opened(SessionId),
+    /// The register's value; `None`: absent.
+    Value(Option<i64>),
+    /// The write happened.
+    Written,
+    /// The cas matched and happened.
+    Swapped,
+    /// The precondition failed: the cas surely changed nothing. It has been decided, so a retry gets the same reply.
+    Mismatch {
+        /// What the register held instead.
+        found: Option<i64>,
+    },
+    /// The session refused the operation when it reached the state machine; see the code for what that means.
+    NotApplied(RefusalCode),
+}
+
+/// Why a node did not carry out an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RefusalCode {
+    /// No leader was known for as long as the node holds an operation. It was never proposed: it did not happen.
+    NoLeader,
+    /// Too many operations wait at this node. It was never proposed: it did not happen.
+    Overloaded,
+    /// Malformed: no session for a state-changing operation, or a key too long. It did not happen.
+    BadRequest,
+    /// Proposed, but its fate was not known in time. It may have happened, and may yet.
+    Timeout,
+    /// The session is unknown: never opened, or evicted. This attempt did nothing; an earlier attempt under the same
+    /// sequence may have happened before the eviction.
+    SessionUnknown,
+    /// A higher sequence of this session was applied before. This attempt did nothing; an earlier attempt under the
+    /// same sequence may have happened.
+    Superseded,
+    /// The leader was deposed while the operation was under way. Only a node with a planted defect says so.
+    Deposed,
+    /// The node is shutting down. It may have happened, and may yet.
+    Stopping,
+}
+
+/// A node's answer when it did not carry out an operation, or cannot tell whether it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{text} ({code:?}, {})", if *.definite { "did not happen" } else { "may have happened" })]
+pub struct Refusal {
+    /// Why, for programs.
+    pub code: RefusalCode,
+    /// Whether *this attempt* surely did not and will not take effect. If false, it may have, and may yet.
+    /// A client that attempted the same sequence before may call the operation definite only if all attempts were.
+    pub definite: bool,
+    /// Why, for people.
+    pub text: String,
+}

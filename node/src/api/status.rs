@@ -1,0 +1,55 @@
+//! What a node says about itself.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Number of a node in its cluster, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeId(pub u32);
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "n{}", self.0)
+    }
+}
+
+/// What a node believes to be. Beliefs lag: two nodes may call themselves leader, of different terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// Orders operations.
+    Leader,
+    /// Accepts a leader's order.
+    Follower,
+    /// Looks for votes.
+    Candidate,
+}
+
+/// A node's view of itself at one moment. Cheap to ask for: it costs no round to other nodes and may be stale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Who answers.
+    pub node: NodeId,
+    /// `raft` for now.
+    pub protocol: String,
+    /// How reads are made linearizable, or not: `read-index`, `lease` or `log`.
+    pub reads: String,
+    /// What the node believes to be.
+    pub role: Role,
+    /// Its current term (ballot, epoch).
+    pub term: u64,
+    /// Whom it believes to lead.
+    pub leader: Option<NodeId>,
+    /// Last position of its log.
+    pub last: u64,
+    /// Highest position that it knows to be committed.
+    pub commit: u64,
+    /// Highest position applied to the state machine.
+    pub applied: u64,
+    /// Digest of the state at `applied`: equal on all nodes at equal `applied`.
+    pub digest: u64,
+    /// How many times the node has been started on its data.
+    pub incarnation: u64,
+    /// Ids of the planted defects in force: empty on a sound node.
+    pub defects: Vec<String>,
+}
