@@ -28,13 +28,17 @@ pub mod recorder;
 
 pub mod rules;
 
+mod numbers;
+
 pub mod history;
 
 pub mod jsonl;
 
+pub mod corpus;
+
 pub use event::{Event, Header, Kind, Nanos, Process};
 pub use history::{History, Operation};
-pub use jsonl::{ReadError, Reader, Tail, Writer};
+pub use jsonl::{FileWriter, ReadError, Reader, Tail, Writer};
 pub use recorder::{Completion, Invocation, RecordError, Recorder, Sink, Token};
 pub use rules::{Broken, Rule, WellFormed};
 pub use value::Value;

@@ -8,12 +8,14 @@
 //! several of these. Callers that record from several tasks put the recorder behind a lock; the time is read
 //! inside it, so order by index is order by time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use smol_str::SmolStr;
 
 use crate::event::{Event, Header, Kind, Nanos, Process};
+use crate::numbers::Numbers;
 use crate::value::Value;
 
 /// Where events go, in order, as they happen.
@@ -153,6 +155,7 @@ impl Completion {
 #[derive(Debug)]
 pub struct Token {
     index: u64,
+    recorder: u64,
 }
 
 /// Why an event was not recorded. The operation concerned was then not sent ([`Recorder::invoke`]) or its
@@ -165,16 +168,26 @@ pub enum RecordError {
 }
 
 /// Gives every event its index and time and hands it on.
+///
+/// Memory is in proportion to the operations that are open, and to the gaps between retired process numbers.
 #[derive(Debug)]
 pub struct Recorder<S, C> {
     sink: S,
     clock: C,
+    /// Tells its tokens from those of other recorders.
+    id: u64,
     next_index: u64,
     last_time: Nanos,
-    open: BTreeMap<u64, Invocation>,
-    processes_open: BTreeMap<u64, u64>,
+    /// The invocations of the open operations, by index.
+    open: BTreeMap<u64, Event>,
+    /// Client processes that have an operation open.
+    busy: BTreeSet<u64>,
+    retired: Numbers,
     failed: Option<(io::ErrorKind, String)>,
 }
+
+/// Numbers the recorders of this program, so that a token can tell whose it is; it shows in no file.
+static RECORDER_COUNT: AtomicU64 = AtomicU64::new(0);
 
 impl<S: Sink, C: FnMut() -> Nanos> Recorder<S, C> {
     /// A recorder into `sink`, with the time from `clock`. A header that cannot be written shows at the first
@@ -184,10 +197,12 @@ impl<S: Sink, C: FnMut() -> Nanos> Recorder<S, C> {
         Recorder {
             sink,
             clock,
+            id: RECORDER_COUNT.fetch_add(1, Ordering::Relaxed),
             next_index: 0,
             last_time: Nanos(0),
             open: BTreeMap::new(),
-            processes_open: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            retired: Numbers::default(),
             failed,
         }
     }
@@ -198,15 +213,30 @@ impl<S: Sink, C: FnMut() -> Nanos> Recorder<S, C> {
     /// [`RecordError::Sink`]; the operation must then not be sent.
     ///
     /// # Panics
-    /// When the client process has an operation open already: the caller's mistake.
+    /// When the client process has an operation open already, or has retired: the caller's mistake, which would
+    /// make every history that follows ill-formed.
     pub fn invoke(&mut self, invocation: Invocation) -> Result<Token, RecordError> {
+        self.ready()?;
         if let Process::Client(number) = invocation.process {
-            let before = self.processes_open.insert(number, self.next_index);
-            assert!(before.is_none(), "process {number} invokes while an operation of it is open");
+            assert!(
+                !self.retired.contains(number),
+                "process {number} invokes after its info: it has retired"
+            );
+            assert!(
+                !self.busy.contains(&number),
+                "process {number} invokes while an operation of it is open"
+            );
         }
-        let index = self.append(&invocation, Kind::Invoke, invocation.value.clone(), None)?;
-        self.open.insert(index, invocation);
-        Ok(Token { index })
+        let Invocation { process, f, key, value, node } = invocation;
+        let event =
+            Event { index: 0, time: Nanos(0), process, kind: Kind::Invoke, f, key, value, node, error: None };
+        let event = self.append(event)?;
+        let index = event.index;
+        if let Process::Client(number) = process {
+            self.busy.insert(number);
+        }
+        self.open.insert(index, event);
+        Ok(Token { index, recorder: self.id })
     }
 
     /// Closes an operation. Call after the reply, or after giving up on one.
@@ -217,13 +247,9 @@ impl<S: Sink, C: FnMut() -> Nanos> Recorder<S, C> {
     /// # Panics
     /// When the token is of another recorder.
     pub fn complete(&mut self, token: Token, completion: Completion) -> Result<(), RecordError> {
-        let invocation = self.open.remove(&token.index).expect("tokens come from this recorder's invoke");
-        if let Process::Client(number) = invocation.process {
-            self.processes_open.remove(&number);
-        }
-        let Completion { kind, value, error } = completion;
-        let value = value.unwrap_or_else(|| invocation.value.clone());
-        self.append(&invocation, kind, value, error).map(drop)
+        assert!(token.recorder == self.id, "a token goes back to the recorder that gave it");
+        let event = self.open.remove(&token.index).expect("a token is given once and consumed once");
+        self.close(event, completion)
     }
 
     /// Records what the nemesis did: one `info` event that stands alone.
@@ -231,8 +257,18 @@ impl<S: Sink, C: FnMut() -> Nanos> Recorder<S, C> {
     /// # Errors
     /// [`RecordError::Sink`].
     pub fn note(&mut self, f: impl Into<SmolStr>, value: Value) -> Result<(), RecordError> {
-        let invocation = Invocation::new(Process::Nemesis, f);
-        self.append(&invocation, Kind::Info, value, None).map(drop)
+        let event = Event {
+            index: 0,
+            time: Nanos(0),
+            process: Process::Nemesis,
+            kind: Kind::Info,
+            f: f.into(),
+            key: None,
+            value,
+            node: None,
+            error: None,
+        };
+        self.append(event).map(drop)
     }
 
     /// Makes everything recorded visible to other processes.
@@ -250,45 +286,45 @@ impl<S: Sink, C: FnMut() -> Nanos> Recorder<S, C> {
         self.open.len()
     }
 
-    /// Closes every open operation as `info` with the error `open-at-end`, flushes, and gives back the sink.
+    /// Closes every open operation as `info` with the error `open-at-end`, in the order of their invocations,
+    /// flushes, and gives back the sink.
     ///
     /// # Errors
     /// [`RecordError::Sink`]; what was written before stays where it is.
     pub fn seal(mut self) -> Result<S, RecordError> {
-        let open = std::mem::take(&mut self.open);
-        for invocation in open.into_values() {
-            let value = invocation.value.clone();
-            self.append(&invocation, Kind::Info, value, Some("open-at-end".into()))?;
+        for event in std::mem::take(&mut self.open).into_values() {
+            self.close(event, Completion::info("open-at-end"))?;
         }
         self.flush()?;
         Ok(self.sink)
     }
 
-    fn append(
-        &mut self,
-        invocation: &Invocation,
-        kind: Kind,
-        value: Value,
-        error: Option<SmolStr>,
-    ) -> Result<u64, RecordError> {
+    /// Turns the event that opened an operation into the one that closes it.
+    fn close(&mut self, mut event: Event, completion: Completion) -> Result<(), RecordError> {
+        if let Process::Client(number) = event.process {
+            self.busy.remove(&number);
+            if completion.kind == Kind::Info {
+                self.retired.insert(number);
+            }
+        }
+        event.kind = completion.kind;
+        event.error = completion.error;
+        if let Some(value) = completion.value {
+            event.value = value;
+        }
+        self.append(event).map(drop)
+    }
+
+    /// Gives the event its index and time, writes it, and gives it back.
+    fn append(&mut self, mut event: Event) -> Result<Event, RecordError> {
         self.ready()?;
-        let time = (self.clock)().max(self.last_time);
-        let event = Event {
-            index: self.next_index,
-            time,
-            process: invocation.process,
-            kind,
-            f: invocation.f.clone(),
-            key: invocation.key.clone(),
-            value,
-            node: invocation.node.clone(),
-            error,
-        };
+        event.index = self.next_index;
+        event.time = (self.clock)().max(self.last_time);
         let written = self.sink.event(&event);
         self.keep_failure(written)?;
         self.next_index += 1;
-        self.last_time = time;
-        Ok(event.index)
+        self.last_time = event.time;
+        Ok(event)
     }
 
     /// A sink that failed once may hold half a line: nothing more is written after it.

@@ -1,15 +1,18 @@
 //! Which events may follow which: the rules of a well-formed history, each with a name.
 //!
-//! One pass, one event at a time, memory in proportion to the processes ever seen; the recorder, the reader and
-//! the sealed history all ask here, so that a rule has one text. Nemesis events are bound by order only: a fault
-//! is begun and ended by events of its own.
+//! One pass, one event at a time, memory in proportion to the operations that are open and to the gaps between
+//! retired process numbers, not to the history. The reader and the sealed history ask here, so that a rule has
+//! one text; the recorder keeps the same rules by construction (its tests hold it against this file). Nemesis
+//! events are bound by order only: a fault is begun and ended by events of its own.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use smol_str::SmolStr;
 
 use crate::event::{Event, Kind, Nanos, Process};
+use crate::numbers::Numbers;
 
 /// A rule of well-formedness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,9 +36,9 @@ impl Rule {
     pub const ALL: [Rule; 6] = [
         Rule::IndexCounts,
         Rule::TimeRises,
-        Rule::CompletionHasInvocation,
-        Rule::OneOpenOperation,
         Rule::RetiredAfterInfo,
+        Rule::OneOpenOperation,
+        Rule::CompletionHasInvocation,
         Rule::CompletionMatches,
     ];
 
@@ -70,11 +73,12 @@ impl Broken {
     }
 }
 
+/// An operation that a process has open.
 #[derive(Debug)]
-enum Status {
-    Idle,
-    Open { index: u64, f: SmolStr, key: Option<SmolStr> },
-    Retired { index: u64 },
+struct Open {
+    index: u64,
+    f: SmolStr,
+    key: Option<SmolStr>,
 }
 
 /// What has been admitted so far, and so what may come next.
@@ -82,7 +86,8 @@ enum Status {
 pub struct WellFormed {
     next_index: u64,
     last_time: Nanos,
-    processes: BTreeMap<u64, Status>,
+    open: BTreeMap<u64, Open>,
+    retired: Numbers,
 }
 
 impl WellFormed {
@@ -108,10 +113,7 @@ impl WellFormed {
 
     /// Invocations still open, as (process number, index of the invocation), by process.
     pub fn open(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.processes.iter().filter_map(|(number, status)| match status {
-            Status::Open { index, .. } => Some((*number, *index)),
-            _ => None,
-        })
+        self.open.iter().map(|(number, open)| (*number, open.index))
     }
 
     /// How many events were admitted.
@@ -134,49 +136,54 @@ impl WellFormed {
     }
 
     fn admit_client(&mut self, number: u64, event: &Event) -> Result<Option<u64>, Broken> {
-        let status = self.processes.entry(number).or_insert(Status::Idle);
-        let (next, closes) = match (&*status, event.kind) {
-            (Status::Idle, Kind::Invoke) => {
-                (Status::Open { index: event.index, f: event.f.clone(), key: event.key.clone() }, None)
+        if self.retired.contains(number) {
+            return Err(Broken::new(
+                Rule::RetiredAfterInfo,
+                format!("process {number} goes on after an operation of it ended in info"),
+                "a fresh process number in its place",
+            ));
+        }
+        match event.kind {
+            Kind::Invoke => self.admit_invocation(number, event).map(|()| None),
+            _ => self.admit_completion(number, event).map(Some),
+        }
+    }
+
+    fn admit_invocation(&mut self, number: u64, event: &Event) -> Result<(), Broken> {
+        match self.open.entry(number) {
+            Entry::Occupied(open) => Err(Broken::new(
+                Rule::OneOpenOperation,
+                format!("process {number} invokes {} while its event {} is open", event.f, open.get().index),
+                "a completion of that event first",
+            )),
+            Entry::Vacant(place) => {
+                place.insert(Open { index: event.index, f: event.f.clone(), key: event.key.clone() });
+                Ok(())
             }
-            (Status::Open { index, .. }, Kind::Invoke) => {
-                return Err(Broken::new(
-                    Rule::OneOpenOperation,
-                    format!("process {number} invokes {} while its event {index} is open", event.f),
-                    "a completion of that event first",
-                ));
-            }
-            (Status::Retired { index }, _) => {
-                return Err(Broken::new(
-                    Rule::RetiredAfterInfo,
-                    format!("process {number} goes on after its info event {index}"),
-                    "a fresh process number in its place",
-                ));
-            }
-            (Status::Idle, kind) => {
-                return Err(Broken::new(
-                    Rule::CompletionHasInvocation,
-                    format!("{kind} of process {number}, which has no operation open"),
-                    "an invoke event of this process first",
-                ));
-            }
-            (Status::Open { index, f, key }, kind) => {
-                if *f != event.f || *key != event.key {
-                    return Err(Broken::new(
-                        Rule::CompletionMatches,
-                        format!("{kind} of {} on key {}", event.f, or_none(event.key.as_deref())),
-                        format!("{f} on key {}, as event {index} invoked", or_none(key.as_deref())),
-                    ));
-                }
-                let next = match kind {
-                    Kind::Info => Status::Retired { index: event.index },
-                    _ => Status::Idle,
-                };
-                (next, Some(*index))
-            }
+        }
+    }
+
+    fn admit_completion(&mut self, number: u64, event: &Event) -> Result<u64, Broken> {
+        let Entry::Occupied(open) = self.open.entry(number) else {
+            return Err(Broken::new(
+                Rule::CompletionHasInvocation,
+                format!("{} of process {number}, which has no operation open", event.kind),
+                "an invoke event of this process first",
+            ));
         };
-        *status = next;
-        Ok(closes)
+        let Open { index, f, key } = open.get();
+        if *f != event.f || *key != event.key {
+            return Err(Broken::new(
+                Rule::CompletionMatches,
+                format!("{} of {} on key {}", event.kind, event.f, or_none(event.key.as_deref())),
+                format!("{f} on key {}, as event {index} invoked", or_none(key.as_deref())),
+            ));
+        }
+        let index = open.remove().index;
+        if event.kind == Kind::Info {
+            self.retired.insert(number);
+        }
+        Ok(index)
     }
 }
 

@@ -1,6 +1,9 @@
 //! The value of an operation, as data: what JSON can say, cheap for the small integers that workloads use.
 //!
 //! It refuses to know what a value means; typed operations are made from it by a workload's `decode`.
+//!
+//! Numbers mean in a file what they mean here, or they are refused: a whole number beyond 63 bits would come back
+//! as a float with other digits, and two distinct writes would look alike.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +21,8 @@ pub enum Value {
     Bool(bool),
     /// A whole number; what registers hold.
     Int(i64),
-    /// Any other number.
+    /// Any other number. One that a file cannot say as a number (not finite, or 2^63 and beyond, where whole
+    /// numbers lose digits) is written as text.
     Float(f64),
     /// Text.
     Text(SmolStr),
@@ -111,13 +115,17 @@ impl fmt::Display for Value {
     }
 }
 
+/// 2^63: from here on a JSON number without a fraction may be a whole number that lost digits on the way.
+const FLOAT_END: f64 = 9_223_372_036_854_775_808.0;
+
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Value::Null => serializer.serialize_unit(),
             Value::Bool(truth) => serializer.serialize_bool(*truth),
             Value::Int(number) => serializer.serialize_i64(*number),
-            Value::Float(number) => serializer.serialize_f64(*number),
+            Value::Float(number) if number.abs() < FLOAT_END => serializer.serialize_f64(*number),
+            Value::Float(number) => serializer.collect_str(number),
             Value::Text(text) => serializer.serialize_str(text),
             Value::List(members) => members.serialize(serializer),
             Value::Map(members) => members.serialize(serializer),
@@ -159,7 +167,10 @@ impl<'de> de::Visitor<'de> for Visitor {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Value, E> {
-        Ok(Value::Float(number))
+        match number.abs() < FLOAT_END {
+            true => Ok(Value::Float(number)),
+            false => Err(E::custom(format_args!("the number {number:e} is beyond 63 bits"))),
+        }
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
