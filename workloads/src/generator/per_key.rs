@@ -1,0 +1,162 @@
+//! Several keys in use at a time, each for a bounded number of operations.
+//!
+//! A judge's work grows with the length of a key's history and with the operations of unknown outcome in it, so
+//! a key that had its share retires and a fresh one takes its place. Keys in use are not equally popular: the
+//! one in slot *i* draws in proportion to 1/(*i*+1). So in every run some keys are contended and short-lived,
+//! and some live long enough to see several faults.
+//!
+//! Now and then a retired key is read again: what was true of it must still be. Those reads, too, are bounded.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use rand::{RngExt as _, SeedableRng as _};
+use rashomon_histories::{Invocation, Nanos, Process, Value};
+use smol_str::{SmolStr, format_smolstr};
+
+use super::{Answer, Context, Generator, Mix, Rng};
+use crate::client::Outcome;
+
+/// How many retired keys are remembered.
+const RETIRED_MAX: usize = 64;
+/// One in so many operations looks back at a retired key.
+const LOOK_BACK_ONE_IN: u32 = 32;
+/// How often a retired key is read again at most.
+const LOOK_BACKS_MAX: u32 = 32;
+
+/// Asks one key: what a workload over independent keys has to say.
+pub trait OneKey: Clone + fmt::Debug + Send + 'static {
+    /// What all keys of a run have in common.
+    type Settings: Clone + fmt::Debug + Send;
+
+    /// The key of this number, counted from 0 over the run.
+    fn new(settings: &Self::Settings, number: u64) -> Self;
+
+    /// The next operation on it: its name and argument.
+    fn next(&mut self, rng: &mut Rng) -> (SmolStr, Value);
+
+    /// Tells how an operation on it has ended.
+    fn update(&mut self, operation: &Invocation, outcome: &Outcome);
+
+    /// The operation that looks at a key and changes nothing.
+    fn look() -> (SmolStr, Value);
+}
+
+/// Asks several keys at a time, for a bounded number of operations each.
+#[derive(Clone, Debug)]
+pub struct PerKey<K: OneKey> {
+    settings: K::Settings,
+    operations_max: u64,
+    live: Vec<Live<K>>,
+    retired: VecDeque<Retired>,
+    popularity: Mix<usize>,
+    next_number: u64,
+    rng: Rng,
+}
+
+#[derive(Clone, Debug)]
+struct Live<K> {
+    name: SmolStr,
+    key: K,
+    asked: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Retired {
+    name: SmolStr,
+    look_backs: u32,
+}
+
+impl<K: OneKey> PerKey<K> {
+    /// `keys` keys at a time, `operations_max` operations each (looking back not counted).
+    ///
+    /// # Panics
+    /// When either is zero: the plan is checked before.
+    pub fn new(settings: K::Settings, keys: u32, operations_max: u64, seed: u64) -> Self {
+        assert!(keys > 0 && operations_max > 0, "a run needs a key and an operation");
+        let popularity = Mix::new((0..keys).map(|slot| ((1 << 20) / (slot + 1) + 1, slot as usize)));
+        let mut generator = PerKey {
+            settings,
+            operations_max,
+            live: Vec::new(),
+            retired: VecDeque::new(),
+            popularity,
+            next_number: 0,
+            rng: Rng::seed_from_u64(seed),
+        };
+        generator.live = (0..keys).map(|_| generator.fresh()).collect();
+        generator
+    }
+
+    fn fresh(&mut self) -> Live<K> {
+        let number = self.next_number;
+        self.next_number += 1;
+        Live { name: format_smolstr!("k{number}"), key: K::new(&self.settings, number), asked: 0 }
+    }
+
+    /// The next operation, on whichever key: (key, f, value).
+    fn draw(&mut self) -> (SmolStr, SmolStr, Value) {
+        if !self.retired.is_empty() && self.rng.random_ratio(1, LOOK_BACK_ONE_IN) {
+            let position = self.rng.random_range(0..self.retired.len());
+            let retired = &mut self.retired[position];
+            if retired.look_backs < LOOK_BACKS_MAX {
+                retired.look_backs += 1;
+                let (f, value) = K::look();
+                return (retired.name.clone(), f, value);
+            }
+        }
+        let slot = *self.popularity.pick(&mut self.rng);
+        let live = &mut self.live[slot];
+        live.asked += 1;
+        let (f, value) = live.key.next(&mut self.rng);
+        let name = live.name.clone();
+        if live.asked >= self.operations_max {
+            self.retire(slot);
+        }
+        (name, f, value)
+    }
+
+    fn retire(&mut self, slot: usize) {
+        let fresh = self.fresh();
+        let old = std::mem::replace(&mut self.live[slot], fresh);
+        if self.retired.len() == RETIRED_MAX {
+            self.retired.pop_front();
+        }
+        self.retired.push_back(Retired { name: old.name, look_backs: 0 });
+    }
+}
+
+impl<K: OneKey> Generator for PerKey<K> {
+    fn ask(&mut self, context: &Context<'_>) -> Answer {
+        let process = match context.free {
+            [] => return Answer::Pending { until: None },
+            [only] => *only,
+            several => several[self.rng.random_range(0..several.len())],
+        };
+        let (key, f, value) = self.draw();
+        let node = context.layout.node_of(process).clone();
+        Answer::Operation(Invocation {
+            process: Process::Client(process),
+            f,
+            key: Some(key),
+            value,
+            node: Some(node),
+        })
+    }
+
+    fn update(&mut self, _now: Nanos, operation: &Invocation, outcome: &Outcome) {
+        // A key that retired meanwhile learns nothing more.
+        if let Some(live) = self.live.iter_mut().find(|live| operation.key.as_ref() == Some(&live.name)) {
+            live.key.update(operation, outcome);
+        }
+    }
+
+    fn keys_recent(&self) -> Vec<SmolStr> {
+        let used = self.live.iter().filter(|live| live.asked > 0).map(|live| &live.name);
+        self.retired.iter().map(|retired| &retired.name).chain(used).cloned().collect()
+    }
+
+    fn clone_boxed(&self) -> Box<dyn Generator> {
+        Box::new(self.clone())
+    }
+}
