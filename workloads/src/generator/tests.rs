@@ -44,7 +44,7 @@ fn rough(seed: u64) -> impl FnMut(Nanos, &Invocation) -> Answered {
 
 fn line(event: &Event) -> String {
     format!(
-        "{:>9} ns  process {} on {}: {} {} {}",
+        "at {} ns, process {} on {}: {} {} {}",
         event.time.0,
         event.process,
         event.node.as_deref().unwrap_or("-"),
@@ -66,22 +66,22 @@ fn the_register_workload_asks_like_this() {
     check_invocations(
         &run,
         &expect![[r#"
-                0 ns  process 0 on n1: read k0 null
-                0 ns  process 2 on n1: write k1 7
-                0 ns  process 1 on n2: read k0 null
-               10 ns  process 0 on n1: read k0 null
-               10 ns  process 2 on n1: read k0 null
-               10 ns  process 1 on n2: read k0 null
-               20 ns  process 1 on n2: write k0 1
-               20 ns  process 0 on n1: read k2 null
-               20 ns  process 2 on n1: read k1 null
-               30 ns  process 0 on n1: read k2 null
-               30 ns  process 2 on n1: write k2 13
-               30 ns  process 1 on n2: write k2 14
-               40 ns  process 1 on n2: write k2 15
-               40 ns  process 0 on n1: read k2 null
-               40 ns  process 2 on n1: cas k1 [7,8]
-               50 ns  process 2 on n1: read k3 null"#]],
+            at 0 ns, process 0 on n1: read k0 null
+            at 0 ns, process 2 on n1: write k1 7
+            at 0 ns, process 1 on n2: read k0 null
+            at 10 ns, process 0 on n1: read k0 null
+            at 10 ns, process 2 on n1: read k0 null
+            at 10 ns, process 1 on n2: read k0 null
+            at 20 ns, process 1 on n2: write k0 1
+            at 20 ns, process 0 on n1: read k2 null
+            at 20 ns, process 2 on n1: read k1 null
+            at 30 ns, process 0 on n1: read k2 null
+            at 30 ns, process 2 on n1: write k2 13
+            at 30 ns, process 1 on n2: write k2 14
+            at 40 ns, process 1 on n2: write k2 15
+            at 40 ns, process 0 on n1: read k2 null
+            at 40 ns, process 2 on n1: cas k1 [7,8]
+            at 50 ns, process 2 on n1: read k3 null"#]],
     );
 }
 
@@ -94,12 +94,12 @@ fn an_even_rate_asks_at_even_moments_and_nobody_twice() {
     check_invocations(
         &run,
         &expect![[r#"
-                0 ns  process 1 on n1: read k0 null
-          1000000 ns  process 0 on n1: write k0 1
-          3000000 ns  process 1 on n1: read k0 null
-          4000000 ns  process 0 on n1: read k0 null
-          6000000 ns  process 1 on n1: read k0 null
-          7000000 ns  process 0 on n1: cas k0 [1,2]"#]],
+            at 0 ns, process 1 on n1: read k0 null
+            at 1000000 ns, process 0 on n1: write k0 1
+            at 3000000 ns, process 1 on n1: read k0 null
+            at 4000000 ns, process 0 on n1: read k0 null
+            at 6000000 ns, process 1 on n1: read k0 null
+            at 7000000 ns, process 0 on n1: cas k0 [1,2]"#]],
     );
 }
 
