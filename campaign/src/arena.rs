@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Mutex;
 
+use rashomon_nemesis::{Capabilities, NodeId};
 use serde::{Deserialize, Serialize};
 
 use loopback::Loopback;
@@ -37,7 +38,7 @@ use namespaces::Namespaces;
 pub use process::{Exit, NodeCommand, NodeProcess};
 
 /// The most nodes one arena holds; their addresses end in 1 to this.
-pub const NODE_COUNT_MAX: usize = 100;
+pub const NODE_COUNT_MAX: u32 = 100;
 
 /// Which kind of place the nodes live in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -64,7 +65,10 @@ impl ArenaKind {
 
     /// What faults can be made of here.
     pub fn capabilities(self) -> Capabilities {
-        Capabilities { signals: true, links: self == ArenaKind::Namespaces }
+        match self {
+            ArenaKind::Namespaces => Capabilities::namespaces(),
+            ArenaKind::Loopback => Capabilities::loopback(),
+        }
     }
 }
 
@@ -85,15 +89,6 @@ impl FromStr for ArenaKind {
     }
 }
 
-/// What an arena lets a nemesis do to its nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Capabilities {
-    /// Processes can be killed, paused and continued.
-    pub signals: bool,
-    /// The packets between two nodes can be dropped, each direction on its own.
-    pub links: bool,
-}
-
 /// Why an arena could not do what it was asked. Every variant is an environment error: no finding about the system.
 #[derive(Debug, thiserror::Error)]
 pub enum ArenaError {
@@ -101,7 +96,7 @@ pub enum ArenaError {
     #[error("an arena holds 1 to {NODE_COUNT_MAX} nodes, not {node_count}")]
     NodeCount {
         /// What was asked for.
-        node_count: usize,
+        node_count: u32,
     },
     /// A file, mount or thread of the arena could not be made.
     #[error("arena: {step}: {source}")]
@@ -130,8 +125,8 @@ pub enum ArenaError {
     /// A node's program could not be started; no process exists.
     #[error("node {node}: cannot start {}: {source}", .program.display())]
     Spawn {
-        /// The node's name, `n1` and up.
-        node: String,
+        /// The node.
+        node: NodeId,
         /// The program that was to be started.
         program: PathBuf,
         /// What the kernel said.
@@ -164,8 +159,6 @@ impl ArenaError {
 }
 
 /// A created arena: addresses and namespaces exist, nodes can be started.
-///
-/// Nodes are numbered from 0; the node of index 0 is named `n1`, as the field does.
 #[derive(Debug)]
 pub struct Arena {
     place: Place,
@@ -182,7 +175,7 @@ enum Place {
 impl Arena {
     /// Creates the arena. For `namespaces` the calling process must be [inside](reexec::enter) its own namespaces;
     /// about 100 ms for five nodes. Blocks; no runtime is needed.
-    pub fn create(kind: ArenaKind, node_count: usize) -> Result<Arena, ArenaError> {
+    pub fn create(kind: ArenaKind, node_count: u32) -> Result<Arena, ArenaError> {
         if node_count == 0 || node_count > NODE_COUNT_MAX {
             return Err(ArenaError::NodeCount { node_count });
         }
@@ -207,24 +200,24 @@ impl Arena {
     }
 
     /// How many nodes the arena was created for.
-    pub fn node_count(&self) -> usize {
+    pub fn node_count(&self) -> u32 {
         match &self.place {
             Place::Namespaces(place) => place.node_count(),
             Place::Loopback(place) => place.node_count(),
         }
     }
 
-    /// The node's name: `n1` for index 0.
-    pub fn node_name(&self, node: usize) -> String {
-        node_name(node)
+    /// The nodes, `n1` and up.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        rashomon_nemesis::node::nodes(self.node_count())
     }
 
     /// The node's own address. Every node may use the same port numbers: addresses differ in both arenas.
     ///
     /// # Panics
-    /// When `node` is not below [`Arena::node_count`].
-    pub fn address(&self, node: usize) -> Ipv4Addr {
-        assert!(node < self.node_count(), "node {node} of {}", self.node_count());
+    /// When there is no such node.
+    pub fn address(&self, node: NodeId) -> Ipv4Addr {
+        self.assert_has(node);
         match &self.place {
             Place::Namespaces(place) => place.address(node),
             Place::Loopback(place) => place.address(node),
@@ -241,8 +234,8 @@ impl Arena {
 
     /// The file that names the node's network namespace (`/run/netns/n1`), for `nsenter --net=`, `ip netns exec n1`
     /// or setns; none on loopback. It exists inside the run's mount namespace only.
-    pub fn netns(&self, node: usize) -> Option<PathBuf> {
-        assert!(node < self.node_count(), "node {node} of {}", self.node_count());
+    pub fn netns(&self, node: NodeId) -> Option<PathBuf> {
+        self.assert_has(node);
         match &self.place {
             Place::Namespaces(place) => Some(place.netns(node)),
             Place::Loopback(_) => None,
@@ -253,13 +246,18 @@ impl Arena {
     /// and error appended to its log file. Blocks for the few milliseconds of a fork and exec.
     ///
     /// A failure is definite: no process exists.
-    pub fn spawn(&self, node: usize, command: &NodeCommand) -> Result<NodeProcess, ArenaError> {
+    pub fn spawn(&self, node: NodeId, command: &NodeCommand) -> Result<NodeProcess, ArenaError> {
         let netns = self.netns(node);
-        let process = process::start(&node_name(node), command, netns.as_deref())?;
+        let process = process::start(node, command, netns.as_deref())?;
         let mut started = self.started.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         started.retain(|earlier| earlier.exit().is_none());
         started.push(process.clone());
         Ok(process)
+    }
+
+    fn assert_has(&self, node: NodeId) {
+        let node_count = self.node_count();
+        assert!((1..=node_count).contains(&node.0), "there is no {node} in an arena of {node_count} nodes");
     }
 
     /// Kills what still runs (its whole process group, by SIGKILL: stop nodes first where their farewell matters), waits
@@ -277,11 +275,6 @@ impl Arena {
             Place::Loopback(_) => Ok(()),
         }
     }
-}
-
-/// The name of the node of this index: `n1` for 0.
-pub fn node_name(node: usize) -> String {
-    format!("n{}", node + 1)
 }
 
 /// Makes the folders above `path`, or says which one could not be made.

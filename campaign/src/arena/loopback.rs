@@ -7,25 +7,27 @@
 
 use std::net::Ipv4Addr;
 
+use rashomon_nemesis::NodeId;
+
 /// The addresses of one run: `127.A.B.1` and up.
 #[derive(Debug)]
 pub struct Loopback {
-    node_count: usize,
+    node_count: u32,
     subnet: [u8; 2],
 }
 
 impl Loopback {
     /// Picks a subnet by the process number, so that runs side by side do not meet.
-    pub(super) fn create(node_count: usize) -> Loopback {
+    pub(super) fn create(node_count: u32) -> Loopback {
         Loopback { node_count, subnet: subnet(std::process::id()) }
     }
 
-    pub(super) fn node_count(&self) -> usize {
+    pub(super) fn node_count(&self) -> u32 {
         self.node_count
     }
 
-    pub(super) fn address(&self, node: usize) -> Ipv4Addr {
-        let last = u8::try_from(node + 1).expect("at most 100 nodes");
+    pub(super) fn address(&self, node: NodeId) -> Ipv4Addr {
+        let last = u8::try_from(node.0).expect("at most 100 nodes");
         Ipv4Addr::new(127, self.subnet[0], self.subnet[1], last)
     }
 

@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
+use rashomon_nemesis::NodeId;
 
-use super::{ArenaError, node_name, tool};
+use super::{ArenaError, tool};
 
 /// Where `ip netns` and its users look for names.
 const NETNS_FOLDER: &str = "/run/netns";
@@ -46,27 +47,27 @@ const CONGESTION_CONTROLS: [&str; 2] = ["cubic", "reno"];
 /// The bridge, links, namespaces and addresses of one run.
 #[derive(Debug)]
 pub struct Namespaces {
-    node_count: usize,
+    node_count: u32,
 }
 
 impl Namespaces {
     /// Creates everything, node namespaces first, then all links in one batch.
-    pub(super) fn create(node_count: usize) -> Result<Namespaces, ArenaError> {
+    pub(super) fn create(node_count: u32) -> Result<Namespaces, ArenaError> {
         let arena = Namespaces { node_count };
         prepare_namespace().map_err(|error| ArenaError::setup("settings of the run's namespace", error))?;
         fs::create_dir_all(NETNS_FOLDER).map_err(|error| ArenaError::setup(NETNS_FOLDER, error))?;
-        for node in 0..node_count {
+        for node in arena.nodes() {
             let path = arena.netns(node);
             new_namespace(&path).map_err(|error| ArenaError::setup(path.display().to_string(), error))?;
         }
         tool::run(tool::IP, &["-batch", "-"], &arena.links())?;
-        for node in 0..node_count {
+        for node in arena.nodes() {
             let script = format!(
                 "link set lo up\naddress add {}/24 dev eth0\nlink set eth0 up\n",
                 arena.address(node)
             );
             within(&arena.netns(node), || tool::run(tool::IP, &["-batch", "-"], &script))
-                .map_err(|error| ArenaError::setup(format!("namespace of {}", node_name(node)), error))??;
+                .map_err(|error| ArenaError::setup(format!("namespace of {node}"), error))??;
         }
         Ok(arena)
     }
@@ -79,42 +80,46 @@ impl Namespaces {
              address add {CLIENT_ADDRESS}/24 dev {BRIDGE}\n\
              link set {BRIDGE} up\n"
         );
-        for node in 0..self.node_count {
-            let (link, name) = (link_name(node), node_name(node));
+        for node in self.nodes() {
+            let link = link_name(node);
             let _infallible = writeln!(
                 script,
-                "link add {link} type veth peer name eth0 netns {name}\nlink set {link} master {BRIDGE} up"
+                "link add {link} type veth peer name eth0 netns {node}\nlink set {link} master {BRIDGE} up"
             );
         }
         script
     }
 
-    pub(super) fn node_count(&self) -> usize {
+    fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        rashomon_nemesis::node::nodes(self.node_count)
+    }
+
+    pub(super) fn node_count(&self) -> u32 {
         self.node_count
     }
 
-    pub(super) fn address(&self, node: usize) -> Ipv4Addr {
-        Ipv4Addr::new(10, 77, 0, u8::try_from(node + 1).expect("at most 100 nodes"))
+    pub(super) fn address(&self, node: NodeId) -> Ipv4Addr {
+        Ipv4Addr::new(10, 77, 0, u8::try_from(node.0).expect("at most 100 nodes"))
     }
 
     pub(super) fn client_address(&self) -> Ipv4Addr {
         CLIENT_ADDRESS
     }
 
-    pub(super) fn netns(&self, node: usize) -> PathBuf {
-        Path::new(NETNS_FOLDER).join(node_name(node))
+    pub(super) fn netns(&self, node: NodeId) -> PathBuf {
+        Path::new(NETNS_FOLDER).join(node.to_string())
     }
 
     /// Removes links, bridge and names, so that another arena can be created in the same run. Processes still inside a
     /// namespace keep it alive, without a way out.
     pub(super) fn remove(self) -> Result<(), ArenaError> {
         let mut script = String::new();
-        for node in 0..self.node_count {
+        for node in self.nodes() {
             let _infallible = writeln!(script, "link delete {}", link_name(node));
         }
         let _infallible = writeln!(script, "link delete {BRIDGE}");
         tool::run(tool::IP, &["-batch", "-"], &script)?;
-        for node in 0..self.node_count {
+        for node in self.nodes() {
             let path = self.netns(node);
             umount2(&path, MntFlags::MNT_DETACH)
                 .map_err(io::Error::from)
@@ -125,8 +130,8 @@ impl Namespaces {
     }
 }
 
-fn link_name(node: usize) -> String {
-    format!("link{}", node + 1)
+fn link_name(node: NodeId) -> String {
+    format!("link{}", node.0)
 }
 
 /// Makes a network namespace and gives it a name: a file with the namespace mounted on it, as `ip netns add` does.

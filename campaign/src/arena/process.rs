@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use rashomon_nemesis::NodeId;
 use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -160,12 +161,11 @@ fn signal_name(signal: Signal) -> &'static str {
 
 /// Starts `command` in the network namespace of `netns`, or in the caller's where there is none.
 pub(super) fn start(
-    node: &str,
+    node: NodeId,
     command: &NodeCommand,
     netns: Option<&Path>,
 ) -> Result<NodeProcess, ArenaError> {
-    let failed =
-        |source| ArenaError::Spawn { node: node.to_owned(), program: command.program.clone(), source };
+    let failed = |source| ArenaError::Spawn { node, program: command.program.clone(), source };
     let (started_sender, started) = mpsc::channel();
     let (exit_sender, exit) = watch::channel(None);
     let (command, netns) = (command.clone(), netns.map(Path::to_owned));

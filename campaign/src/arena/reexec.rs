@@ -30,7 +30,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, getegid, geteuid};
 
 use super::interrupts::{self, Interrupts};
-use super::{ArenaKind, guard, mounts, processes, refusal, tool, trial};
+use super::{ArenaKind, guard, mounts, processes, refusal, tool};
 
 /// Says in which role this program was started by itself. Nodes do not inherit it.
 pub const ROLE_VARIABLE: &str = "RASHOMON_ROLE";
@@ -96,15 +96,11 @@ impl EnterError {
 enum Role {
     Guard(ArenaKind),
     Run(ArenaKind),
-    Trial,
 }
 
 impl Role {
     fn of_this_process() -> Option<Role> {
         let text = std::env::var(ROLE_VARIABLE).ok()?;
-        if text == trial::ROLE {
-            return Some(Role::Trial);
-        }
         let (role, kind) = text.split_once(':')?;
         let kind = kind.parse().ok()?;
         // A variable that strayed into a shell must not make a program mount things: process 1 is 1.
@@ -127,20 +123,6 @@ fn guard_role(kind: ArenaKind) -> String {
 /// The value of [`ROLE_VARIABLE`] for a run.
 pub(super) fn run_role(kind: ArenaKind) -> String {
     format!("run:{kind}")
-}
-
-/// To be the first call of `main`, before arguments are looked at: when this process is a helper that this program started
-/// (a guard, a trial for `doctor`), plays that role to its end and gives the code to exit with.
-pub fn play_role() -> Option<u8> {
-    let code = match Role::of_this_process()? {
-        Role::Guard(kind) => guard::guard(kind),
-        Role::Trial => trial::play(),
-        Role::Run(_) => return None,
-    };
-    Some(code.unwrap_or_else(|error| {
-        eprintln!("rashomon: {error}");
-        FAILED
-    }))
 }
 
 /// Puts the program into an arena of this kind: to be called by a sub-command that needs one, before any thread exists.
