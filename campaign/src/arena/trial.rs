@@ -167,7 +167,9 @@ async fn cut(arena: &Arena) -> Result<String, ArenaError> {
     if !reaches(arena, there, here)? {
         return refuse("a rule that drops packets was removed and they are still dropped");
     }
-    Ok(format!("a rule in a node's namespace dropped {dropped} packets, and none once removed"))
+    Ok(format!(
+        "{dropped} of the packets sent were dropped by a rule in a node's namespace, none after it was removed"
+    ))
 }
 
 fn iptables(arena: &Arena, node: NodeId, args: &[&str]) -> Result<String, ArenaError> {
