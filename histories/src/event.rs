@@ -158,6 +158,7 @@ impl fmt::Display for Kind {
 
 /// One event. An absent `value` and the value `null` are the same thing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 pub struct Event {
     /// Place in the history, from 0, without gaps.
     pub index: u64,
@@ -222,6 +223,7 @@ fn key_from_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Smo
 
 /// The first line of a file: what the lines below are and where they come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 pub struct Header {
     /// Version of the format; [`FORMAT_VERSION`] when written by this crate.
     pub rashomon_history: u32,

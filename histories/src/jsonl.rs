@@ -72,7 +72,7 @@ pub enum ReadError {
         line: u64,
     },
     /// A line is not UTF-8 or not the JSON object that was expected.
-    #[error("{name}, line {line}, column {column}: {problem}; expected {expected}")]
+    #[error("{name}, line {line}, column {column}: {problem}; the line must be {expected}")]
     Json {
         /// The file.
         name: String,
@@ -87,7 +87,7 @@ pub enum ReadError {
     },
     /// The file is of a version that this program does not know.
     #[error(
-        "{name}, line 1: history format version {found}; expected 1 to {FORMAT_VERSION}, which this program reads"
+        "{name}, line 1: history format version {found}; this program expects one from 1 to {FORMAT_VERSION}"
     )]
     Version {
         /// The file.

@@ -1,6 +1,8 @@
 //! The golden histories: every file is whole, well formed and told. Their verdicts are held against the judge in
 //! the checker.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

@@ -176,6 +176,11 @@ impl Reader {
     fn parse<'a, T: Deserialize<'a>>(&'a self, expected: &'static str) -> Result<T, ReadError> {
         let text = std::str::from_utf8(&self.line)
             .map_err(|error| self.json_error(error.valid_up_to() + 1, "not UTF-8".to_owned(), expected))?;
+        // serde would take a list as an object without names.
+        let start = text.len() - text.trim_ascii_start().len();
+        if text.as_bytes().get(start) != Some(&b'{') {
+            return Err(self.json_error(start + 1, "not an object".to_owned(), expected));
+        }
         serde_json::from_str(text)
             .map_err(|error| self.json_error(error.column(), problem_of(&error), expected))
     }
