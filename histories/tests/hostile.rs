@@ -110,7 +110,7 @@ fn not_json() {
     refused(
         format!("{HEADER}hello\n"),
         expect![
-            "a.jsonl, line 2, column 1: expected value; the line must be an event object with index, time, process, type (invoke, ok, fail or info), f and, where they apply, key and value"
+            "a.jsonl, line 2, column 1: not an object; the line must be an event object with index, time, process, type (invoke, ok, fail or info), f and, where they apply, key and value"
         ],
     );
     refused(
@@ -131,17 +131,22 @@ fn not_json() {
             "a.jsonl, line 3, column 2: key must be a string; the line must be an event object with index, time, process, type (invoke, ok, fail or info), f and, where they apply, key and value"
         ],
     );
-    refused(format!("{HEADER}[0,1,0,\"invoke\",\"read\",\"x\",null,null,null]\n"), expect![]);
+    refused(
+        format!("{HEADER}[0,1,0,\"invoke\",\"read\",\"x\",null,null,null]\n"),
+        expect![
+            "a.jsonl, line 2, column 1: not an object; the line must be an event object with index, time, process, type (invoke, ok, fail or info), f and, where they apply, key and value"
+        ],
+    );
     refused(
         format!("{HEADER}7\n"),
         expect![
-            "a.jsonl, line 2, column 1: invalid type: integer `7`, expected an object; the line must be an event object with index, time, process, type (invoke, ok, fail or info), f and, where they apply, key and value"
+            "a.jsonl, line 2, column 1: not an object; the line must be an event object with index, time, process, type (invoke, ok, fail or info), f and, where they apply, key and value"
         ],
     );
     refused(
         "\u{7f}ELF\u{2}\u{1}\u{1}\0\0\n\0",
         expect![[
-            r#"a.jsonl, line 1, column 1: expected value; the line must be a header object such as {"rashomon_history":1,"about":"…"}"#
+            r#"a.jsonl, line 1, column 1: not an object; the line must be a header object such as {"rashomon_history":1,"about":"…"}"#
         ]],
     );
 }
