@@ -41,7 +41,8 @@ pub(super) fn guard(kind: ArenaKind) -> Result<u8, EnterError> {
         mounts::make_private()?;
     }
     end_with_lifeline().map_err(|error| EnterError::process("watching the lifeline", error))?;
-    let mut run = reexec::start_self(&reexec::run_role(kind))
+    let mut run = reexec::this_program(&reexec::run_role(kind))
+        .spawn()
         .map_err(|error| EnterError::process("starting this program again", error))?;
     let run_lifeline = run.stdin.take();
     let status = reap_until(&signals, Pid::from_raw(processes::pid_of(&run)))
@@ -99,10 +100,10 @@ fn reap_until(signals: &SigSet, run: Pid) -> nix::Result<ExitStatus> {
     }
 }
 
-/// Kills and reaps children until there are none. Orphans of those killed become children of the guard in turn, so none escapes.
+/// Kills and reaps until there is no child. Orphans of those killed become children of the guard in turn, so none escapes.
 fn end_all_children() -> io::Result<()> {
     loop {
-        kill_all(&processes::descendants(own_pid())?);
+        kill_all(&left_over()?);
         match waitpid(None, None) {
             Err(Errno::ECHILD) => return Ok(()),
             Ok(_) | Err(Errno::EINTR) => {}
@@ -111,10 +112,10 @@ fn end_all_children() -> io::Result<()> {
     }
 }
 
-/// Kills descendants until none is alive. Bounded: one that hangs in the kernel dies when the kernel lets it.
+/// Kills what is left of the run until none is alive. Bounded: one that hangs in the kernel dies when the kernel lets it.
 fn end_all_descendants() -> io::Result<()> {
     for _ in 0..1_000 {
-        let alive = processes::descendants(own_pid())?;
+        let alive = left_over()?;
         if alive.is_empty() {
             return Ok(());
         }
@@ -122,6 +123,15 @@ fn end_all_descendants() -> io::Result<()> {
         std::thread::yield_now();
     }
     Ok(())
+}
+
+/// Those below this process, and those that bear the run's name: a daemon whose guard is dead has no other tie to us.
+fn left_over() -> io::Result<Vec<i32>> {
+    let mut pids = processes::descendants(processes::own_pid())?;
+    if let Ok(run) = std::env::var(reexec::RUN_VARIABLE) {
+        pids.extend(processes::marked(reexec::RUN_VARIABLE, &run)?);
+    }
+    Ok(pids)
 }
 
 /// Stops them first, so that none can start another between being listed and being killed.
@@ -132,8 +142,4 @@ fn kill_all(pids: &[i32]) {
             let _ = kill(Pid::from_raw(*pid), signal);
         }
     }
-}
-
-fn own_pid() -> i32 {
-    i32::try_from(std::process::id()).expect("the kernel's process numbers fit an i32: at most 2^22")
 }

@@ -70,6 +70,31 @@ pub fn descendants(ancestor: i32) -> io::Result<Vec<i32>> {
         .collect())
 }
 
+/// Every process in whose environment `name` has this value, ourselves and zombies left out. A process can leave its
+/// parents, its group and its session, but it inherits this. Those of other users cannot be read and are not ours.
+pub fn marked(name: &str, value: &str) -> io::Result<Vec<i32>> {
+    let mark = format!("{name}={value}");
+    let holds = |pid: i32| {
+        fs::read(format!("/proc/{pid}/environ"))
+            .is_ok_and(|text| text.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()))
+    };
+    let mut pids = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        if pid != own_pid() && holds(pid) {
+            pids.push(pid);
+        }
+    }
+    Ok(pids)
+}
+
+/// Our own number, signed as the kernel has it.
+pub fn own_pid() -> i32 {
+    nix::unistd::getpid().as_raw()
+}
+
 /// The number of a child, signed as the kernel has it.
 pub fn pid_of(child: &Child) -> i32 {
     i32::try_from(child.id()).expect("the kernel's process numbers fit an i32: at most 2^22")
@@ -95,7 +120,7 @@ mod tests {
 
     #[test]
     fn our_own_child_descends_from_us_until_it_is_reaped() {
-        let us = i32::try_from(std::process::id()).unwrap();
+        let us = own_pid();
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = pid_of(&child);
         assert!(descendants(us).unwrap().contains(&pid));

@@ -35,6 +35,9 @@ use super::{ArenaKind, guard, mounts, processes, refusal, tool};
 /// Says in which role this program was started by itself. Nodes do not inherit it.
 pub const ROLE_VARIABLE: &str = "RASHOMON_ROLE";
 
+/// Names the run to everything that it starts, however often that forks and hides: `PID-TICKS` of the process outside.
+pub const RUN_VARIABLE: &str = "RASHOMON_RUN";
+
 /// The code of a harness failure: the run could not be had, or was killed.
 pub(super) const FAILED: u8 = 255;
 
@@ -151,10 +154,14 @@ fn outside(kind: ArenaKind) -> Result<u8, EnterError> {
     let mut signals = interrupts::asking();
     signals.add(Signal::SIGCHLD);
     signals.thread_block().map_err(|errno| EnterError::process("blocking signals", errno))?;
+    let run = run_name()?;
     if kind == ArenaKind::Namespaces {
         unshare_all()?;
     }
-    let mut guard = start_guard(kind).map_err(|error| EnterError::process("starting its guard", error))?;
+    let mut guard = this_program(&guard_role(kind))
+        .env(RUN_VARIABLE, run)
+        .spawn()
+        .map_err(|error| EnterError::process("starting its guard", error))?;
     let status = pass_on_until_exit(&signals, &mut guard)
         .map_err(|error| EnterError::process("waiting for it", error))?;
     Ok(exit_code("the run's guard", status))
@@ -195,22 +202,24 @@ fn refused(what: &'static str, errno: Errno) -> EnterError {
     EnterError::Refused { what, errno, advice: refusal::advice(errno) }
 }
 
-fn start_guard(kind: ArenaKind) -> io::Result<Child> {
-    start_self(&guard_role(kind))
+fn run_name() -> Result<String, EnterError> {
+    let pid = processes::own_pid();
+    let stat = processes::stat(pid).map_err(|error| EnterError::process("reading /proc", error))?;
+    Ok(format!("{pid}-{}", stat.start_ticks))
 }
 
-/// Starts this program again, same name and arguments, in another role. Its standard input is the lifeline: a pipe that
+/// This program again, same name and arguments, in another role. Its standard input is the lifeline: a pipe that
 /// nobody writes to and that ends when this process does, however it ends.
-pub(super) fn start_self(role: &str) -> io::Result<Child> {
+pub(super) fn this_program(role: &str) -> Command {
     let mut args = std::env::args_os();
-    let name = args.next().unwrap_or_else(|| "rashomon".into());
-    Command::new("/proc/self/exe")
-        .arg0(name)
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .arg0(args.next().unwrap_or_else(|| "rashomon".into()))
         .args(args)
         .env(ROLE_VARIABLE, role)
         .env("PATH", tool::search_path())
-        .stdin(Stdio::piped())
-        .spawn()
+        .stdin(Stdio::piped());
+    command
 }
 
 /// Waits for the guard. It left the terminal's session, so Ctrl-C reaches this process alone and is passed on once.

@@ -168,7 +168,7 @@ async fn cut(arena: &Arena) -> Result<String, ArenaError> {
         return refuse("a rule that drops packets was removed and they are still dropped");
     }
     Ok(format!(
-        "{dropped} of the packets sent were dropped by a rule in a node's namespace, none after it was removed"
+        "a rule in a node's namespace dropped what was sent (packets counted: {dropped}), and nothing once removed"
     ))
 }
 
