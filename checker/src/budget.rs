@@ -1,0 +1,73 @@
+//! How much a judge may spend on one key, and the caller's right to end it.
+//!
+//! Budgets count configurations and bytes, never seconds, so that a verdict does not depend on the machine. A caller who
+//! has a deadline gives a hook; it can only turn a verdict into *undecided*.
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::Exhausted;
+use crate::search::Meter;
+
+/// Bounds for the judging of one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Configurations made, over all walks.
+    pub states_max: u64,
+    /// Bytes in use at any time, the history itself not counted.
+    pub bytes_max: u64,
+}
+
+impl Default for Budget {
+    /// Two thousand million configurations, one GiB.
+    fn default() -> Self {
+        Budget { states_max: 2_000_000_000, bytes_max: 1 << 30 }
+    }
+}
+
+/// The caller's deadline: asked often, answers whether to stop.
+pub type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// A hook that never stops.
+pub fn never() -> bool {
+    false
+}
+
+/// Counts against a budget.
+pub(crate) struct Gauge<'a> {
+    budget: Budget,
+    stop: Stop<'a>,
+    states: u64,
+    exhausted: Option<Exhausted>,
+}
+
+/// The hook is asked once per so many configurations: a few hundred microseconds.
+const ASK_EVERY: u64 = 1024;
+
+impl<'a> Gauge<'a> {
+    pub(crate) fn new(budget: Budget, stop: Stop<'a>) -> Self {
+        Gauge { budget, stop, states: 0, exhausted: None }
+    }
+
+    pub(crate) fn exhausted(&self) -> Option<Exhausted> {
+        self.exhausted
+    }
+}
+
+impl Meter for Gauge<'_> {
+    fn made(&mut self) -> bool {
+        self.states += 1;
+        if self.states > self.budget.states_max {
+            self.exhausted = Some(Exhausted::States);
+        } else if self.states.is_multiple_of(ASK_EVERY) && (self.stop)() {
+            self.exhausted = Some(Exhausted::Deadline);
+        }
+        self.exhausted.is_none()
+    }
+
+    fn holds(&mut self, bytes: u64) -> bool {
+        if bytes > self.budget.bytes_max {
+            self.exhausted = Some(Exhausted::Bytes);
+        }
+        self.exhausted.is_none()
+    }
+}

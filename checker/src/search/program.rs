@@ -1,0 +1,88 @@
+//! A key's operations as small numbers: classes of equal operations, and the events in the order of time.
+//!
+//! Knows nothing of states. Next: [`super::space`], which knows nothing of time.
+
+use rustc_hash::FxHashMap;
+
+use crate::model::{Call, Effect, Model, NEVER};
+
+/// What happens to an operation at one position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It is pending from now on.
+    Invoke(u32),
+    /// It must have taken effect by now.
+    Return(u32),
+}
+
+/// An operation, by its number in the program.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Item {
+    /// Its name outside.
+    pub(crate) id: u32,
+    /// Operations with the same input and output are one class.
+    pub(crate) class: u32,
+    pub(crate) invoked: u32,
+    pub(crate) returned: u32,
+}
+
+/// A key's history, ready to be walked.
+pub(crate) struct Program<O> {
+    pub(crate) items: Vec<Item>,
+    /// What each class asks and answers, and how it changes the object.
+    pub(crate) classes: Vec<(O, Effect)>,
+    /// Position and step, in order.
+    pub(crate) events: Vec<(u32, Step)>,
+    /// The operations of unknown outcome per class, in the order of invocation.
+    pub(crate) unknown: Vec<Vec<u32>>,
+    /// The most determinate operations ever pending at once.
+    pub(crate) pending_max: usize,
+}
+
+impl<O: Clone + Eq + std::hash::Hash> Program<O> {
+    /// Leaves out what is no evidence: operations of unknown outcome that change nothing.
+    pub(crate) fn compile<M: Model<Operation = O>>(model: &M, calls: &[Call<O>]) -> Self {
+        let mut program = Program {
+            items: Vec::with_capacity(calls.len()),
+            classes: Vec::new(),
+            events: Vec::with_capacity(2 * calls.len()),
+            unknown: Vec::new(),
+            pending_max: 0,
+        };
+        let mut class_of: FxHashMap<&O, u32> = FxHashMap::default();
+        let mut order: Vec<(u32, bool, u32)> = Vec::with_capacity(2 * calls.len());
+        for call in calls {
+            let effect = model.effect(&call.operation);
+            if call.is_unknown() && effect == Effect::None {
+                continue;
+            }
+            let class = *class_of.entry(&call.operation).or_insert_with(|| {
+                program.classes.push((call.operation.clone(), effect));
+                (program.classes.len() - 1) as u32
+            });
+            let item = program.items.len() as u32;
+            program.items.push(Item { id: call.id, class, invoked: call.invoked, returned: call.returned });
+            // Invocations sort before returns at the same position: only a strictly earlier return precedes.
+            order.push((call.invoked, false, item));
+            if !call.is_unknown() {
+                order.push((call.returned, true, item));
+            }
+        }
+        order.sort_unstable();
+        program.unknown = vec![Vec::new(); program.classes.len()];
+        let mut pending = 0usize;
+        for (position, returns, item) in order {
+            let Item { class, returned, .. } = program.items[item as usize];
+            if returns {
+                pending -= 1;
+            } else if returned == NEVER {
+                program.unknown[class as usize].push(item);
+            } else {
+                pending += 1;
+                program.pending_max = program.pending_max.max(pending);
+            }
+            program.events.push((position, if returns { Step::Return(item) } else { Step::Invoke(item) }));
+        }
+        program
+    }
+}
