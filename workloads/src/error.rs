@@ -25,6 +25,8 @@ pub enum ErrorCode {
     /// See [`ErrorCode::doc`].
     Overloaded,
     /// See [`ErrorCode::doc`].
+    SessionLost,
+    /// See [`ErrorCode::doc`].
     Unsupported,
     /// See [`ErrorCode::doc`].
     Timeout,
@@ -42,13 +44,14 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, the definite ones first.
-    pub const ALL: [ErrorCode; 13] = [
+    pub const ALL: [ErrorCode; 14] = [
         ErrorCode::Precondition,
         ErrorCode::NotFound,
         ErrorCode::ConnectionRefused,
         ErrorCode::NotSent,
         ErrorCode::NoLeader,
         ErrorCode::Overloaded,
+        ErrorCode::SessionLost,
         ErrorCode::Unsupported,
         ErrorCode::Timeout,
         ErrorCode::ConnectionLost,
@@ -67,6 +70,7 @@ impl ErrorCode {
             ErrorCode::NotSent => "not-sent",
             ErrorCode::NoLeader => "no-leader",
             ErrorCode::Overloaded => "overloaded",
+            ErrorCode::SessionLost => "session-lost",
             ErrorCode::Unsupported => "unsupported",
             ErrorCode::Timeout => "timeout",
             ErrorCode::ConnectionLost => "connection-lost",
@@ -86,6 +90,7 @@ impl ErrorCode {
             | ErrorCode::NotSent
             | ErrorCode::NoLeader
             | ErrorCode::Overloaded
+            | ErrorCode::SessionLost
             | ErrorCode::Unsupported => true,
             ErrorCode::Timeout
             | ErrorCode::ConnectionLost
@@ -107,6 +112,9 @@ impl ErrorCode {
             ErrorCode::NotSent => "The operation did not leave the client: not a byte of it was written.",
             ErrorCode::NoLeader => "The node knows no leader, and said so before it took the operation.",
             ErrorCode::Overloaded => "The node turned the operation away at its door, before it took it.",
+            ErrorCode::SessionLost => {
+                "The session that the operation was numbered in is gone, so nothing was done for it."
+            }
             ErrorCode::Unsupported => "The system cannot do this operation at all and said so.",
             ErrorCode::Timeout => "No answer came in time; the operation may happen yet.",
             ErrorCode::ConnectionLost => "The connection broke after the operation may have been sent.",
@@ -184,6 +192,7 @@ mod tests {
             not-sent           definite   The operation did not leave the client: not a byte of it was written.
             no-leader          definite   The node knows no leader, and said so before it took the operation.
             overloaded         definite   The node turned the operation away at its door, before it took it.
+            session-lost       definite   The session that the operation was numbered in is gone, so nothing was done for it.
             unsupported        definite   The system cannot do this operation at all and said so.
             timeout                       No answer came in time; the operation may happen yet.
             connection-lost               The connection broke after the operation may have been sent.

@@ -1,0 +1,357 @@
+//! Systems: what is tested, how a node of it is started, probed and stopped, and who speaks to it.
+//!
+//! A system is a TOML file ([`Description`]) and, when it is read, a [`System`]. Three are wired in: `reference`, our own
+//! node; `etcd`; and whatever users bring with `--system path.toml`, whose clients and probes may be programs in any
+//! language ([`program`]). Clients and probes live with their system here, and nothing outside this folder knows
+//! which system runs. This folder refuses to know what is asked, what breaks and how an arena starts a process.
+//!
+//! Read next: [`description`] (what a file may say), [`template`] (placeholders), [`probe`] (the port), then a client:
+//! [`reference`], [`etcd`], [`program`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rashomon_workloads::Connector;
+
+pub mod description;
+pub mod template;
+
+mod check;
+mod cluster;
+mod locate;
+
+pub mod probe;
+
+pub mod etcd;
+pub mod program;
+pub mod reference;
+
+#[cfg(test)]
+mod tests;
+
+pub use cluster::{Cluster, Member};
+pub use description::{Description, StopSignal};
+pub use probe::{NodeStatus, Probe};
+
+use cluster::NodeScope;
+use description::{ClientKind, ProbeKind};
+use template::{Meaningless, Placeholder, Template};
+
+/// Largest system file that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 64 << 10;
+
+/// The systems that come along: name and file.
+const BUILT_IN: [(&str, &str); 2] = [
+    ("reference", include_str!("../systems/reference.toml")),
+    ("etcd", include_str!("../systems/etcd.toml")),
+];
+
+/// Why a system cannot be used. Nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum SystemError {
+    /// No built-in system and no file of this name.
+    #[error(
+        "no system is called {name:?}{}; there are {}, or a file of yours whose name ends in .toml",
+        hint(name),
+        known()
+    )]
+    Unknown {
+        /// The name given.
+        name: String,
+    },
+    /// The file cannot be read.
+    #[error("{}: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The file says something that no system can be.
+    #[error("{origin}: {problem}")]
+    Description {
+        /// The file.
+        origin: String,
+        /// What is wrong, with line and field.
+        problem: String,
+    },
+    /// The plan asks for something that the system does not offer.
+    #[error("{system}: {problem}")]
+    Plan {
+        /// The system.
+        system: String,
+        /// What was asked for and what there is.
+        problem: String,
+    },
+    /// The program is not on this machine.
+    #[error("{system}: {program} is not installed{}", .package.as_ref().map_or_else(String::new, |package| format!("; install it with `apt-get install {package}`")))]
+    Missing {
+        /// The system.
+        system: String,
+        /// The program.
+        program: String,
+        /// The Debian and Ubuntu package that has it.
+        package: Option<String>,
+    },
+    /// A placeholder has no value in this plan.
+    #[error("{system}: {source}")]
+    Template {
+        /// The system.
+        system: String,
+        /// Which.
+        source: Meaningless,
+    },
+}
+
+fn hint(name: &str) -> String {
+    let near = BUILT_IN.iter().find(|(known, _)| strsim::jaro_winkler(name, known) >= 0.75);
+    near.map_or_else(String::new, |(known, _)| format!(" (did you mean {known:?}?)"))
+}
+
+fn known() -> String {
+    BUILT_IN.map(|(name, _)| name).join(", ")
+}
+
+/// What to start for a node, as data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// The program, found.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Environment variables beside those of the run.
+    pub environment: Vec<(String, String)>,
+}
+
+/// How a run's clients behave.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// How long connecting may take; at most the call's deadline.
+    pub connect_timeout: Duration,
+    /// How long a call may take, connecting included.
+    pub call_timeout: Duration,
+    /// A planted defect of the client: operations of unknown outcome are repeated behind the caller's back.
+    pub hidden_retries: bool,
+    /// Where client programs' standard error goes, appended; none: nowhere.
+    pub log: Option<PathBuf>,
+}
+
+/// A system, ready to be asked how its nodes are run.
+#[derive(Clone, Debug)]
+pub struct System {
+    description: Description,
+    /// The file, or `built in: NAME`.
+    origin: String,
+    /// Folder that relative paths start from.
+    folder: PathBuf,
+}
+
+impl System {
+    /// The built-in system of this name, or the one that a file describes, when the name ends in `.toml`.
+    ///
+    /// # Errors
+    /// [`SystemError`], naming what there is, or the file's line and field.
+    pub fn load(name: &str) -> Result<Self, SystemError> {
+        if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+            return Self::parse(text, format!("built in: {name}"), PathBuf::from("."));
+        }
+        if !name.ends_with(".toml") {
+            return Err(SystemError::Unknown { name: name.to_owned() });
+        }
+        let path = Path::new(name);
+        let refuse = |problem: String| SystemError::File { path: path.to_owned(), problem };
+        let size = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
+        if size > FILE_BYTES_MAX {
+            return Err(refuse(format!("{size} bytes; expected at most {FILE_BYTES_MAX}")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+        let absolute = std::path::absolute(path).map_err(|error| refuse(error.to_string()))?;
+        let folder = absolute.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
+        Self::parse(&text, path.display().to_string(), folder)
+    }
+
+    /// The systems that come along.
+    pub fn built_in() -> impl Iterator<Item = System> {
+        BUILT_IN.iter().map(|(name, _)| System::load(name).expect("the built-in files are read by a test"))
+    }
+
+    fn parse(text: &str, origin: String, folder: PathBuf) -> Result<Self, SystemError> {
+        let refuse = |problem: String| SystemError::Description { origin: origin.clone(), problem };
+        let description: Description =
+            toml::from_str(text).map_err(|error| refuse(error.to_string().trim_end().to_owned()))?;
+        description.check().map_err(refuse)?;
+        Ok(System { description, origin, folder })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.description.name
+    }
+
+    /// What it is, in a sentence.
+    pub fn doc(&self) -> &str {
+        &self.description.doc
+    }
+
+    /// What its file says.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// How long all nodes together may take to become ready.
+    pub fn ready_within(&self) -> Duration {
+        Duration::from_millis(self.description.probe.ready_ms_max)
+    }
+
+    /// How a node is asked to stop, and how long it may take.
+    pub fn stop(&self) -> (StopSignal, Duration) {
+        (self.description.node.stop_signal, Duration::from_millis(self.description.node.stop_ms_max))
+    }
+
+    /// Refuses a plan that this system cannot serve.
+    ///
+    /// # Errors
+    /// [`SystemError::Plan`] with what was asked for and what there is.
+    pub fn check(&self, protocol: Option<&str>, has_node_defects: bool) -> Result<(), SystemError> {
+        let refuse = |problem| Err(SystemError::Plan { system: self.name().to_owned(), problem });
+        let protocols = &self.description.protocols;
+        match protocol {
+            Some(asked) if protocols.is_empty() => {
+                return refuse(format!("protocol {asked:?} was asked for, but it offers no choice"));
+            }
+            Some(asked) if !protocols.iter().any(|known| known == asked) => {
+                return refuse(format!("it has no protocol {asked:?}; there are {}", protocols.join(", ")));
+            }
+            None if !protocols.is_empty() => {
+                return refuse(format!("it needs a protocol: {}", protocols.join(", ")));
+            }
+            _ => {}
+        }
+        if has_node_defects && self.description.node.defect_arguments.is_empty() {
+            return refuse("it has no planted defects to switch on".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The node's program on this machine.
+    ///
+    /// # Errors
+    /// [`SystemError::Missing`], with the package to install.
+    pub fn program(&self) -> Result<PathBuf, SystemError> {
+        let node = &self.description.node;
+        locate::program(&node.program, &self.folder).ok_or_else(|| SystemError::Missing {
+            system: self.name().to_owned(),
+            program: node.program.clone(),
+            package: node.package.clone(),
+        })
+    }
+
+    /// What to start for the member at `index`, with these planted defects on.
+    ///
+    /// # Errors
+    /// [`SystemError::Missing`], or [`SystemError::Template`] when a placeholder has no value in this plan.
+    pub fn launch(&self, cluster: &Cluster, index: usize, defects: &[String]) -> Result<Launch, SystemError> {
+        let node = &self.description.node;
+        let scope = self.scope(cluster, index);
+        let mut arguments = self.expand(&node.arguments, &scope)?;
+        for defect in defects {
+            let scope = self.scope(cluster, index).with(Placeholder::Defect, defect);
+            arguments.extend(self.expand(&node.defect_arguments, &scope)?);
+        }
+        let environment = node.environment.iter().map(|(name, template)| {
+            let value = template.expand(&scope).map_err(|source| self.template_error(source))?;
+            Ok((name.clone(), value))
+        });
+        let environment = environment.collect::<Result<_, SystemError>>()?;
+        Ok(Launch { program: self.program()?, arguments, environment })
+    }
+
+    /// Opens clients to the nodes of `cluster`.
+    ///
+    /// # Errors
+    /// [`SystemError::Template`] when the client program's command line uses a placeholder without a value, and
+    /// [`SystemError::Missing`] when there is no such program.
+    pub fn connector(
+        &self,
+        cluster: &Cluster,
+        settings: &ClientSettings,
+    ) -> Result<Arc<dyn Connector>, SystemError> {
+        let ports = self.description.ports;
+        let addresses = cluster.members.iter();
+        let addresses =
+            addresses.map(|member| (member.id.to_string().into(), member.client_address(ports))).collect();
+        let client = &self.description.client;
+        Ok(match client.kind {
+            ClientKind::RashomonNode => Arc::new(reference::Nodes::new(addresses, settings.clone())),
+            ClientKind::EtcdV3Json => {
+                Arc::new(etcd::Gateways::new(addresses, settings.clone(), client.serializable_reads))
+            }
+            ClientKind::Program => {
+                let commands = self.commands(cluster, &client.command, settings.call_timeout)?;
+                Arc::new(program::Programs::new(commands, settings.clone()))
+            }
+        })
+    }
+
+    /// Asks the nodes of `cluster` for their roles, waiting no longer than `timeout` for each.
+    ///
+    /// # Errors
+    /// As [`System::connector`].
+    pub fn probe(&self, cluster: &Cluster, timeout: Duration) -> Result<Arc<dyn Probe>, SystemError> {
+        let ports = self.description.ports;
+        let addresses = cluster.members.iter();
+        let addresses = addresses.map(|member| (member.id, member.client_address(ports))).collect();
+        Ok(match self.description.probe.kind {
+            ProbeKind::RashomonNode => Arc::new(reference::StatusProbe::new(addresses, timeout)),
+            ProbeKind::EtcdV3Json => Arc::new(etcd::StatusProbe::new(addresses, timeout)),
+            ProbeKind::Port => Arc::new(probe::PortProbe::new(addresses, timeout)),
+            ProbeKind::Program => {
+                let commands = self.commands(cluster, &self.description.probe.command, timeout)?;
+                Arc::new(program::ProgramProbe::new(commands, timeout))
+            }
+        })
+    }
+
+    /// One command line per node; the process number is left for later.
+    fn commands(
+        &self,
+        cluster: &Cluster,
+        templates: &[Template],
+        timeout: Duration,
+    ) -> Result<Vec<program::Command>, SystemError> {
+        let of_member = |(index, member): (usize, &Member)| {
+            let scope = self
+                .scope(cluster, index)
+                .with(Placeholder::TimeoutMs, timeout.as_millis())
+                .with(Placeholder::Process, program::PROCESS_MARK);
+            let mut words = self.expand(templates, &scope)?.into_iter();
+            let name = words.next().unwrap_or_default();
+            let found = locate::program(&name, &self.folder).ok_or_else(|| SystemError::Missing {
+                system: self.name().to_owned(),
+                program: name,
+                package: None,
+            })?;
+            Ok(program::Command { node: member.id, program: found, arguments: words.collect() })
+        };
+        cluster.members.iter().enumerate().map(of_member).collect()
+    }
+
+    fn scope<'a>(&self, cluster: &'a Cluster, index: usize) -> NodeScope<'a> {
+        NodeScope::new(cluster, self.description.ports, &self.folder, index)
+    }
+
+    fn expand(&self, templates: &[Template], scope: &NodeScope<'_>) -> Result<Vec<String>, SystemError> {
+        let words = templates.iter().map(|template| template.expand(scope));
+        words.collect::<Result<_, _>>().map_err(|source| self.template_error(source))
+    }
+
+    fn template_error(&self, source: Meaningless) -> SystemError {
+        SystemError::Template { system: self.name().to_owned(), source }
+    }
+
+    /// Where its description comes from: a file, or `built in: NAME`.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+}

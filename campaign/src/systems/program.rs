@@ -1,0 +1,301 @@
+//! Clients and probes in any language: programs that speak JSON lines.
+//!
+//! # A client program
+//! One is started per client process, with the command line of the system's file, when its first operation comes. It
+//! reads one line per operation from its standard input and answers with one line on its standard output:
+//!
+//! ```text
+//! > {"type":"invoke","process":3,"node":"n2","f":"write","key":"k0","value":7}
+//! < {"type":"ok"}
+//! > {"type":"invoke","process":3,"node":"n2","f":"read","key":"k0","value":null}
+//! < {"type":"ok","value":7}
+//! > {"type":"invoke","process":3,"node":"n2","f":"cas","key":"k0","value":[6,8]}
+//! < {"type":"fail","error":"precondition"}
+//! > {"type":"invoke","process":3,"node":"n2","f":"write","key":"k0","value":9}
+//! < {"type":"info","error":"timeout","text":"no answer from 10.0.0.2"}
+//! ```
+//!
+//! - `ok`: it happened. A read says what it saw; `null`: the key is absent. Other operations need no value.
+//! - `fail`: it **surely did not happen and never will**. A cas that was compared and refused says `precondition`.
+//! - `info`: anything else. **In doubt, say `info`**: a wrong `fail` invents violations, a wrong `info` only loses evidence.
+//! - `error` is a short code (`rashomon list codes`, or your own), `text` is for people and optional.
+//! - One operation at a time; never repeat one on your own. After `info` the program is ended, and another one is started for
+//!   the next process. When standard input ends, exit.
+//! - Flush after each line. A line has at most 64 KiB. Standard error goes to the run's client log.
+//! - What happens if the program takes longer than the deadline (`{timeout_ms}`), dies, or writes something else: the
+//!   open operation is `info`, and the program is killed.
+//!
+//! # A probe program
+//! One is started for every question. It prints one line and exits: `{"role":"leader","term":4}`; the role is
+//! `leader`, `follower`, `candidate` or `unknown`, the term may be left out. No answer within `{timeout_ms}`: not ready.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rashomon_histories::{Invocation, Process, Value};
+use rashomon_nemesis::{NodeId, NodeView, Role};
+use rashomon_workloads::client::BoxedFuture;
+use rashomon_workloads::{BoxedClient, CallError, Client, Connector, ErrorCode, Outcome, Reply};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+
+use super::ClientSettings;
+use super::probe::{NodeStatus, Probe, within};
+
+/// Longest line that is read, in bytes, without its end.
+pub const LINE_BYTES_MAX: u64 = 64 << 10;
+
+/// Stands in an expanded command line for the process number, which is only known when a client is opened. Control
+/// characters keep it apart from what people write.
+pub(super) const PROCESS_MARK: &str = "\u{1}process\u{1}";
+
+/// A program to run for a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The node that it speaks to.
+    pub node: NodeId,
+    /// The program, found.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+}
+
+impl Command {
+    fn start(&self, process: Option<u64>, log: Stdio) -> Result<Child, String> {
+        let process = process.map_or_else(String::new, |number| number.to_string());
+        let arguments = self.arguments.iter().map(|argument| argument.replace(PROCESS_MARK, &process));
+        tokio::process::Command::new(&self.program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", self.program.display()))
+    }
+}
+
+/// Starts client programs.
+#[derive(Debug)]
+pub struct Programs {
+    commands: BTreeMap<SmolStr, Command>,
+    settings: ClientSettings,
+}
+
+impl Programs {
+    /// One command line per node.
+    pub fn new(commands: Vec<Command>, settings: ClientSettings) -> Self {
+        let commands =
+            commands.into_iter().map(|command| (command.node.to_string().into(), command)).collect();
+        Programs { commands, settings }
+    }
+}
+
+impl Connector for Programs {
+    /// # Panics
+    /// When there is no node of this name.
+    fn open(&self, process: u64, node: &str) -> BoxedClient {
+        let command = self.commands.get(node).expect("the layout names the cluster's nodes").clone();
+        Box::new(ProgramClient { command, process, settings: self.settings.clone(), running: None })
+    }
+}
+
+struct ProgramClient {
+    command: Command,
+    process: u64,
+    settings: ClientSettings,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+#[derive(Serialize)]
+struct Ask<'a> {
+    r#type: &'static str,
+    process: Process,
+    node: Option<&'a str>,
+    f: &'a str,
+    key: Option<&'a str>,
+    value: &'a Value,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    r#type: AnswerKind,
+    #[serde(default, deserialize_with = "present")]
+    value: Option<Value>,
+    #[serde(default)]
+    error: Option<SmolStr>,
+    #[serde(default)]
+    text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AnswerKind {
+    Ok,
+    Fail,
+    Info,
+}
+
+/// A value that stands there is a value, null included.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl Client for ProgramClient {
+    async fn call(&mut self, operation: &Invocation) -> Outcome {
+        // A program that ended between two operations is started again: nothing of this operation was sent.
+        let alive = self.running.take().and_then(|mut running| match running.child.try_wait() {
+            Ok(None) => Some(running),
+            _ => None,
+        });
+        let mut running = match alive {
+            Some(running) => running,
+            None => self.start().map_err(|text| ErrorCode::ConnectionRefused.with(text))?,
+        };
+        let deadline = self.settings.call_timeout;
+        let late =
+            |_| ErrorCode::Timeout.with(format!("the client program said nothing within {deadline:?}"));
+        let line = tokio::time::timeout(deadline, running.exchange(operation)).await.map_err(late)??;
+        let answer: Answer = serde_json::from_str(&line).map_err(|error| {
+            let start: String = line.chars().take(100).collect();
+            ErrorCode::MalformedReply.with(format!("the client program wrote {start:?}: {error}"))
+        })?;
+        self.running = Some(running);
+        outcome(operation, answer)
+    }
+}
+
+impl ProgramClient {
+    fn start(&self) -> Result<Running, String> {
+        let log = match &self.settings.log {
+            None => Stdio::null(),
+            Some(path) => {
+                let file = File::options().create(true).append(true).open(path);
+                file.map_err(|error| format!("{}: {error}", path.display()))?.into()
+            }
+        };
+        let mut child = self.command.start(Some(self.process), log)?;
+        let input = child.stdin.take().expect("standard input is piped");
+        let output = BufReader::new(child.stdout.take().expect("standard output is piped"));
+        Ok(Running { child, input, output })
+    }
+}
+
+impl Running {
+    async fn exchange(&mut self, operation: &Invocation) -> Result<String, CallError> {
+        let lost = |text: String| ErrorCode::ConnectionLost.with(format!("the client program {text}"));
+        let ask = Ask {
+            r#type: "invoke",
+            process: operation.process,
+            node: operation.node.as_deref(),
+            f: &operation.f,
+            key: operation.key.as_deref(),
+            value: &operation.value,
+        };
+        let mut line =
+            serde_json::to_string(&ask).map_err(|error| ErrorCode::NotSent.with(error.to_string()))?;
+        line.push('\n');
+        let write = async {
+            self.input.write_all(line.as_bytes()).await?;
+            self.input.flush().await
+        };
+        write.await.map_err(|error| lost(format!("stopped reading: {error}")))?;
+        read_line(&mut self.output).await.map_err(lost)
+    }
+}
+
+/// One line, bounded, without its end.
+async fn read_line(output: &mut BufReader<ChildStdout>) -> Result<String, String> {
+    let mut line = Vec::new();
+    let mut bounded = output.take(LINE_BYTES_MAX + 1);
+    bounded.read_until(b'\n', &mut line).await.map_err(|error| format!("stopped writing: {error}"))?;
+    match line.pop() {
+        Some(b'\n') => String::from_utf8(line).map_err(|_| "wrote what is not UTF-8".to_owned()),
+        Some(_) if line.len() as u64 >= LINE_BYTES_MAX => {
+            Err(format!("wrote a line longer than {LINE_BYTES_MAX} bytes"))
+        }
+        Some(_) => Err("ended within a line".to_owned()),
+        None => Err("ended without an answer".to_owned()),
+    }
+}
+
+fn outcome(operation: &Invocation, answer: Answer) -> Outcome {
+    if answer.r#type == AnswerKind::Ok {
+        return match (&*operation.f, answer.value) {
+            ("read", None) => {
+                Err(ErrorCode::MalformedReply.with("ok to a read, but no value: write null for absent"))
+            }
+            (_, value) => Ok(Reply { value }),
+        };
+    }
+    let definite = answer.r#type == AnswerKind::Fail;
+    let code = answer.error.unwrap_or_else(|| SmolStr::new_static(ErrorCode::Unknown.name()));
+    Err(CallError { definite, code, text: answer.text })
+}
+
+/// Runs a program to ask a node for its role.
+#[derive(Debug)]
+pub struct ProgramProbe {
+    commands: BTreeMap<NodeId, Command>,
+    timeout: Duration,
+}
+
+impl ProgramProbe {
+    /// One command line per node.
+    pub fn new(commands: Vec<Command>, timeout: Duration) -> Self {
+        ProgramProbe {
+            commands: commands.into_iter().map(|command| (command.node, command)).collect(),
+            timeout,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProbeAnswer {
+    role: ToldRole,
+    #[serde(default)]
+    term: u64,
+}
+
+/// The roles that a program may tell; whether a process runs is not its to say.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ToldRole {
+    Leader,
+    Follower,
+    Candidate,
+    Unknown,
+}
+
+impl Probe for ProgramProbe {
+    fn status(&self, node: NodeId) -> BoxedFuture<'_, Result<NodeStatus, String>> {
+        Box::pin(within(self.timeout, async move {
+            let command = self.commands.get(&node).ok_or_else(|| format!("there is no node {node}"))?;
+            let mut child = command.start(None, Stdio::null())?;
+            let output = child.stdout.take().expect("standard output is piped");
+            let line = read_line(&mut BufReader::new(output)).await?;
+            let told: ProbeAnswer =
+                serde_json::from_str(&line).map_err(|error| format!("the probe wrote {line:?}: {error}"))?;
+            let (role, is_ready) = match told.role {
+                ToldRole::Leader => (Role::Leader, true),
+                ToldRole::Follower => (Role::Follower, true),
+                ToldRole::Candidate => (Role::Candidate, false),
+                ToldRole::Unknown => (Role::Unknown, true),
+            };
+            Ok(NodeStatus { view: NodeView { role, term: told.term }, is_ready, ..NodeStatus::default() })
+        }))
+    }
+}

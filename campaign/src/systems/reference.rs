@@ -1,0 +1,179 @@
+//! The reference node: its client, which has a session and numbers its operations, and its status.
+//!
+//! The node's own client library says of every failure whether the operation may have happened; here that bit is
+//! passed on and given a code. A connection that failed in any way is closed, and the next call makes a new one: it
+//! opens a session of its own, so nothing is ever repeated. The one exception is planted (defect G01).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rashomon_histories::{Invocation, Value};
+use rashomon_nemesis::{NodeId, NodeView, Role};
+use rashomon_node::api;
+use rashomon_node::api::{Operation, RefusalCode, Retries};
+use rashomon_workloads::client::BoxedFuture;
+use rashomon_workloads::{BoxedClient, CallError, Client, Connector, ErrorCode, Outcome, Reply};
+use smol_str::SmolStr;
+use tokio::time::Instant;
+
+use super::ClientSettings;
+use super::probe::{Addresses, NodeStatus, Probe, address, within};
+
+/// With hidden retries on, an attempt gets this share of the call's deadline.
+const ATTEMPTS_PER_CALL: u32 = 4;
+
+/// Opens clients of reference nodes.
+#[derive(Debug)]
+pub struct Nodes {
+    addresses: BTreeMap<SmolStr, SocketAddr>,
+    settings: ClientSettings,
+}
+
+impl Nodes {
+    /// Nodes by name.
+    pub fn new(addresses: BTreeMap<SmolStr, SocketAddr>, settings: ClientSettings) -> Self {
+        Nodes { addresses, settings }
+    }
+}
+
+impl Connector for Nodes {
+    /// # Panics
+    /// When there is no node of this name.
+    fn open(&self, _process: u64, node: &str) -> BoxedClient {
+        let address = *self.addresses.get(node).expect("the layout names the cluster's nodes");
+        Box::new(NodeClient { address, settings: self.settings.clone(), connection: None })
+    }
+}
+
+struct NodeClient {
+    address: SocketAddr,
+    settings: ClientSettings,
+    connection: Option<api::Client>,
+}
+
+impl Client for NodeClient {
+    async fn call(&mut self, operation: &Invocation) -> Outcome {
+        let asked = translate(operation)?;
+        let end = Instant::now() + self.settings.call_timeout;
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        let left = end.saturating_duration_since(Instant::now());
+        match connection.operate(asked, left).await {
+            Ok(reply) => {
+                self.connection = Some(connection);
+                answer(reply)
+            }
+            Err(error) => {
+                if matches!(error, api::CallError::Refused(_)) {
+                    self.connection = Some(connection);
+                }
+                Err(call_error(&error, Instant::now() >= end))
+            }
+        }
+    }
+}
+
+impl NodeClient {
+    async fn connect(&self) -> Result<api::Client, CallError> {
+        let timeout = self.settings.connect_timeout.min(self.settings.call_timeout);
+        let connection = api::Client::connect(self.address, timeout).await;
+        let connection = connection
+            .map_err(|error| ErrorCode::ConnectionRefused.with(format!("{}: {error}", self.address)))?;
+        Ok(match self.settings.hidden_retries {
+            true => {
+                connection.with_retries(Retries::NewSequence(self.settings.call_timeout / ATTEMPTS_PER_CALL))
+            }
+            false => connection,
+        })
+    }
+}
+
+fn translate(operation: &Invocation) -> Result<Operation, CallError> {
+    let unsupported =
+        || ErrorCode::Unsupported.with(format!("no such operation on registers: {operation:?}"));
+    let key = operation.key.clone().ok_or_else(unsupported)?;
+    match (&*operation.f, &operation.value) {
+        ("read", _) => Ok(Operation::read(key)),
+        ("write", Value::Int(value)) => Ok(Operation::write(key, *value)),
+        ("cas", Value::List(pair)) => match pair[..] {
+            [Value::Int(old), Value::Int(new)] => Ok(Operation::cas(key, old, new)),
+            _ => Err(unsupported()),
+        },
+        _ => Err(unsupported()),
+    }
+}
+
+fn answer(reply: api::Reply) -> Outcome {
+    match reply {
+        api::Reply::Value(value) => Ok(Reply::value(value)),
+        api::Reply::Written | api::Reply::Swapped => Ok(Reply::done()),
+        api::Reply::Mismatch { found } => {
+            Err(ErrorCode::Precondition.with(format!("the register held {}", Value::from(found))))
+        }
+        api::Reply::Opened(_) | api::Reply::NotApplied(_) => {
+            Err(ErrorCode::MalformedReply.with(format!("{reply:?}")))
+        }
+    }
+}
+
+/// The definite bit is the node's own claim, whatever the code usually means: a node that lies is what defect R36 is.
+fn call_error(error: &api::CallError, is_late: bool) -> CallError {
+    let code = match error {
+        api::CallError::Refused(refusal) => match refusal.code {
+            RefusalCode::NoLeader => ErrorCode::NoLeader,
+            RefusalCode::Overloaded => ErrorCode::Overloaded,
+            RefusalCode::BadRequest => ErrorCode::Unsupported,
+            RefusalCode::Timeout => ErrorCode::Timeout,
+            RefusalCode::SessionUnknown | RefusalCode::Superseded => ErrorCode::SessionLost,
+            RefusalCode::Deposed => ErrorCode::LeaderChanged,
+            RefusalCode::Stopping => ErrorCode::Stopping,
+        },
+        api::CallError::NoSession(_) | api::CallError::NeverSent(_) => ErrorCode::NotSent,
+        api::CallError::NoReply(_) | api::CallError::EarlierAttempt(_) => match is_late {
+            true => ErrorCode::Timeout,
+            false => ErrorCode::ConnectionLost,
+        },
+        api::CallError::Unexpected(_) => ErrorCode::MalformedReply,
+    };
+    CallError { definite: error.is_definite(), ..code.with(error.to_string()) }
+}
+
+/// Asks reference nodes for their status.
+#[derive(Debug)]
+pub struct StatusProbe {
+    addresses: Addresses,
+    timeout: Duration,
+}
+
+impl StatusProbe {
+    /// A probe of these nodes.
+    pub fn new(addresses: BTreeMap<NodeId, SocketAddr>, timeout: Duration) -> Self {
+        StatusProbe { addresses, timeout }
+    }
+}
+
+impl Probe for StatusProbe {
+    fn status(&self, node: NodeId) -> BoxedFuture<'_, Result<NodeStatus, String>> {
+        Box::pin(within(self.timeout, async move {
+            let address = address(&self.addresses, node)?;
+            let connection = api::Client::connect(address, self.timeout).await;
+            let connection = connection.map_err(|error| format!("{address}: {error}"))?;
+            let status = connection.status(self.timeout).await.map_err(|error| error.to_string())?;
+            let role = match status.role {
+                api::Role::Leader => Role::Leader,
+                api::Role::Follower => Role::Follower,
+                api::Role::Candidate => Role::Candidate,
+            };
+            Ok(NodeStatus {
+                view: NodeView { role, term: status.term },
+                is_ready: status.leader.is_some(),
+                applied: Some(status.applied),
+                digest: Some(status.digest),
+                defects: status.defects,
+            })
+        }))
+    }
+}
