@@ -1,9 +1,16 @@
 //! The port `Executor`: performs one action on the processes and links handed to it, and measures what came of it.
 //!
 //! It touches nothing else: signals go to the identified process or to none, rules go into a chain of its own. One
-//! implementation for namespaces on this machine (`namespaces`), others for hosts over ssh and for the simulator.
-//! Knows nothing of schedules. Next: `namespaces`.
+//! implementation for namespaces on this machine ([`namespaces`]), others for hosts over ssh and for the simulator.
+//! Knows nothing of schedules. Next: [`namespaces`].
 
+mod deadline;
+mod firewall;
+pub mod namespaces;
+mod netns;
+mod probe;
+pub mod process;
+mod program;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, Capabilities, Capability};

@@ -11,6 +11,7 @@
 //! Read in the order of the `mod` lines.
 
 pub mod action;
+pub mod agent;
 pub mod evidence;
 pub mod executor;
 pub mod fault;

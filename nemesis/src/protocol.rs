@@ -3,7 +3,7 @@
 //! First `init` hands over the nodes (the only things the nemesis may touch); it is answered by `ready` with what can
 //! be done to them. Then each `perform` is answered by `performed`, in order, and `heal` by `healed`. What cannot be
 //! read or done is `refused`, and the next line is read. When its input ends the nemesis heals and exits. Both sides
-//! of the pipe use these types; neither transport nor waiting is here. Next: the agent.
+//! of the pipe use these types; neither transport nor waiting is here. Next: [`crate::agent`].
 
 use std::net::IpAddr;
 use std::path::PathBuf;
