@@ -2,10 +2,16 @@
 //!
 //! A client's operation travels one way: [`api`] → server → replica → protocol core → storage and peers → state
 //! machine → reply. Everything that decides is pure (time, randomness and disk results are arguments); everything that
-//! waits lives in the server.
+//! waits lives in the server. Read [`protocol`] for the seam between the two.
 //!
 //! This crate does not know that it is being tested, except for [`defect`].
 
 pub mod api;
 pub mod defect;
+pub mod machine;
+pub mod protocol;
+pub mod raft;
+pub mod replica;
+pub mod server;
+pub mod storage;
 pub mod wire;

@@ -1,0 +1,101 @@
+//! The replicated state: objects by name, and the sessions that make a retried operation apply once.
+//!
+//! Pure and deterministic: equal commands in equal order give equal state, replies and digest on every node. It knows
+//! no log, term or leader. Objects live in files of their own ([`registers`] first); [`sessions`] tells what a session
+//! remembers.
+
+pub mod digest;
+pub mod registers;
+pub mod sessions;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::{NodeId, Operation, Reply, SessionId, Sessioned};
+use crate::protocol::OperationId;
+use registers::Registers;
+use sessions::{Admission, Sessions};
+
+/// An operation on its way through the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// Whose operation it is; recognises repetitions and the clients that wait for it.
+    pub author: Author,
+    /// What to do.
+    pub operation: Operation,
+}
+
+/// Whose operation a command is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Author {
+    /// A session's: applied once, however often it is decided.
+    Session(Sessioned),
+    /// A node's own, on behalf of a client without a session: only for what does no harm when repeated.
+    Node(NodeId, OperationId),
+}
+
+/// The state of the store after some prefix of the log.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    applied: u64,
+    registers: Registers,
+    sessions: Sessions,
+}
+
+impl Machine {
+    /// The empty store. It remembers at most `sessions_max` sessions; all nodes must agree on the number.
+    pub fn new(sessions_max: usize) -> Self {
+        Self { applied: 0, registers: Registers::default(), sessions: Sessions::new(sessions_max) }
+    }
+
+    /// Applies the decided position `index`: each once, in order.
+    ///
+    /// # Panics
+    /// When `index` does not follow the last one: the caller has lost track of the log.
+    pub fn apply(&mut self, index: u64, command: Option<&Command>) -> Option<Reply> {
+        assert_eq!(index, self.applied + 1, "the log is applied in order, each position once");
+        self.applied = index;
+        let command = command?;
+        Some(match command.author {
+            Author::Node(..) if command.operation == Operation::OpenSession => {
+                let session = SessionId(index);
+                self.sessions.open(session, index);
+                Reply::Opened(session)
+            }
+            Author::Node(..) => self.operate(&command.operation),
+            Author::Session(sessioned) => match self.sessions.admit(sessioned, index) {
+                Admission::Fresh => {
+                    let reply = self.operate(&command.operation);
+                    self.sessions.record(sessioned, reply.clone());
+                    reply
+                }
+                Admission::Repeated(reply) => reply,
+                Admission::Refused(code) => Reply::NotApplied(code),
+            },
+        })
+    }
+
+    /// Answers a read; `None` if the operation is not one.
+    pub fn read(&self, operation: &Operation) -> Option<Reply> {
+        match operation {
+            Operation::Register(key, register) => self.registers.read(key, register),
+            Operation::OpenSession => None,
+        }
+    }
+
+    /// Last position applied.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// Digest of objects and sessions, kept up to date with every change.
+    pub fn digest(&self) -> u64 {
+        self.registers.digest().combine(self.sessions.digest()).value()
+    }
+
+    fn operate(&mut self, operation: &Operation) -> Reply {
+        match operation {
+            Operation::Register(key, register) => self.registers.operate(key, *register),
+            Operation::OpenSession => unreachable!("sessions are opened by a node's command, see `apply`"),
+        }
+    }
+}

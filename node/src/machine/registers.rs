@@ -1,0 +1,117 @@
+//! Registers: one integer per key, or none.
+
+use std::collections::BTreeMap;
+
+use crate::api::{Key, RegisterOperation, Reply};
+use crate::machine::digest::{self, Digest};
+
+/// All registers of the store.
+#[derive(Clone, Debug, Default)]
+pub struct Registers {
+    values: BTreeMap<Key, i64>,
+    digest: Digest,
+}
+
+impl Registers {
+    /// Carries out an operation on one register.
+    pub fn operate(&mut self, key: &Key, operation: RegisterOperation) -> Reply {
+        match operation {
+            RegisterOperation::Read => Reply::Value(self.values.get(key).copied()),
+            RegisterOperation::Write(value) => {
+                self.set(key, value);
+                Reply::Written
+            }
+            RegisterOperation::Cas { old, new } => match self.values.get(key).copied() {
+                Some(found) if found == old => {
+                    self.set(key, new);
+                    Reply::Swapped
+                }
+                found => Reply::Mismatch { found },
+            },
+        }
+    }
+
+    /// Answers a read without a place in the log; `None` if the operation is not a read.
+    pub fn read(&self, key: &Key, operation: &RegisterOperation) -> Option<Reply> {
+        match operation {
+            RegisterOperation::Read => Some(Reply::Value(self.values.get(key).copied())),
+            RegisterOperation::Write(_) | RegisterOperation::Cas { .. } => None,
+        }
+    }
+
+    /// Digest of all keys and values.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    fn set(&mut self, key: &Key, value: i64) {
+        let before = self.values.insert(key.clone(), value);
+        if let Some(before) = before {
+            self.digest.remove(digest_of(key, before));
+        }
+        self.digest.add(digest_of(key, value));
+    }
+}
+
+fn digest_of(key: &Key, value: i64) -> u64 {
+    digest::record(key.as_bytes(), &[value.cast_unsigned()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Operation;
+
+    #[test]
+    fn cas_needs_the_value_it_names() {
+        let mut registers = Registers::default();
+        let key = Key::new("x");
+        let cas = |old, new| RegisterOperation::Cas { old, new };
+        assert_eq!(registers.operate(&key, cas(0, 1)), Reply::Mismatch { found: None });
+        assert_eq!(registers.operate(&key, RegisterOperation::Write(1)), Reply::Written);
+        assert_eq!(registers.operate(&key, cas(2, 3)), Reply::Mismatch { found: Some(1) });
+        assert_eq!(registers.operate(&key, cas(1, 3)), Reply::Swapped);
+        assert_eq!(registers.operate(&key, RegisterOperation::Read), Reply::Value(Some(3)));
+    }
+
+    #[test]
+    fn the_digest_depends_on_the_values_and_not_on_how_they_came_about() {
+        let write = |registers: &mut Registers, key: &str, value| {
+            registers.operate(&Key::new(key), RegisterOperation::Write(value));
+        };
+        let (mut one, mut two) = (Registers::default(), Registers::default());
+        write(&mut one, "x", 1);
+        write(&mut one, "y", 2);
+        write(&mut two, "y", 9);
+        write(&mut two, "x", 1);
+        assert_ne!(one.digest(), two.digest());
+        write(&mut two, "y", 2);
+        assert_eq!(one.digest(), two.digest());
+    }
+
+    #[test]
+    fn swapped_values_have_another_digest() {
+        let write = |registers: &mut Registers, key: &str, value| {
+            registers.operate(&Key::new(key), RegisterOperation::Write(value));
+        };
+        let (mut one, mut two) = (Registers::default(), Registers::default());
+        write(&mut one, "x", 1);
+        write(&mut one, "y", 2);
+        write(&mut two, "x", 2);
+        write(&mut two, "y", 1);
+        assert_ne!(one.digest(), two.digest());
+    }
+
+    /// `Operation::is_read` and `Registers::read` must agree, else a read would never be answered.
+    #[test]
+    fn what_calls_itself_a_read_is_answered_as_one() {
+        let registers = Registers::default();
+        for operation in
+            [RegisterOperation::Read, RegisterOperation::Write(1), RegisterOperation::Cas { old: 1, new: 2 }]
+        {
+            let key = Key::new("x");
+            let answered = registers.read(&key, &operation).is_some();
+            assert_eq!(Operation::Register(key, operation).is_read(), answered);
+        }
+    }
+}

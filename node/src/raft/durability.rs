@@ -1,0 +1,108 @@
+//! Which of a node's records are on disk, and which answers wait for that.
+//!
+//! Rule RP1: term, vote and entries are on stable storage before an answer that depends on them leaves (Raft Figure 2;
+//! thesis 3.8). The leader may write in parallel with its followers, but counts itself only once its own write is
+//! durable (thesis 10.2.1): it counts [`Disk::durable_index`], never the end of its log.
+
+use std::collections::VecDeque;
+
+use crate::api::NodeId;
+use crate::protocol::{Effects, Ticket};
+use crate::raft::Raft;
+use crate::raft::log::{Entry, Index};
+use crate::raft::message::{Body, HardState, Message, Record};
+
+/// What is known of the disk.
+#[derive(Debug)]
+pub(super) struct Disk {
+    issued: Ticket,
+    durable: Ticket,
+    /// Batches under way, with the end of the log that they make durable.
+    under_way: VecDeque<(Ticket, Index)>,
+    durable_index: Index,
+    /// The batch that holds the latest term and vote; `None` while it has not been handed out.
+    hard_state: Option<Ticket>,
+}
+
+impl Disk {
+    /// After a restart: what was read back is durable.
+    pub(super) fn all_durable(last: Index) -> Self {
+        Self {
+            issued: Ticket(0),
+            durable: Ticket(0),
+            under_way: VecDeque::new(),
+            durable_index: last,
+            hard_state: Some(Ticket(0)),
+        }
+    }
+
+    /// Everything up to `ticket` is durable.
+    pub(super) fn durable(&mut self, ticket: Ticket) {
+        self.durable = self.durable.max(ticket.min(self.issued));
+        while let Some((under_way, index)) = self.under_way.front()
+            && *under_way <= self.durable
+        {
+            self.durable_index = *index;
+            self.under_way.pop_front();
+        }
+    }
+
+    /// The log is durable up to here.
+    pub(super) fn durable_index(&self) -> Index {
+        self.durable_index
+    }
+
+    pub(super) fn is_hard_state_durable(&self) -> bool {
+        self.hard_state.is_some_and(|ticket| ticket <= self.durable)
+    }
+
+    /// The log was cut after `last`: what is written there later is another entry.
+    fn cut(&mut self, last: Index) {
+        self.durable_index = self.durable_index.min(last);
+        for (_, index) in &mut self.under_way {
+            *index = last.min(*index);
+        }
+    }
+
+    /// Closes a step's batch of records.
+    pub(super) fn hand_out(&mut self, out: &mut Effects<Record, Message>, last: Index) {
+        if !out.persist.is_empty() {
+            self.issued = Ticket(self.issued.0 + 1);
+            self.under_way.push_back((self.issued, last));
+            self.hard_state.get_or_insert(self.issued);
+        }
+        out.ticket = self.issued;
+    }
+}
+
+impl Raft {
+    pub(super) fn set_hard_state(&mut self, hard: HardState) {
+        self.hard = hard;
+        self.disk.hard_state = None;
+        self.out.persist.push(Record::HardState(hard));
+    }
+
+    pub(super) fn append_entry(&mut self, entry: Entry) {
+        self.out.persist.push(Record::Entry(entry.clone()));
+        self.log.push(entry);
+    }
+
+    /// Drops the suffix from `from` on. The record that overwrites it says so on disk.
+    pub(super) fn truncate(&mut self, from: Index) {
+        self.log.truncate(from);
+        self.disk.cut(from.previous());
+    }
+
+    /// Sends an answer that depends on the log up to `index`, and on term and vote.
+    pub(super) fn reply_durable(&mut self, to: NodeId, body: Body, index: Index) {
+        let message = Message { term: self.hard.term, body };
+        let is_durable = self.disk.is_hard_state_durable() && self.disk.durable_index() >= index;
+        let queue = if is_durable { &mut self.out.send } else { &mut self.out.send_durable };
+        queue.push((to, message));
+    }
+
+    /// Sends an answer that depends on term and vote only.
+    pub(super) fn reply_durable_term(&mut self, to: NodeId, body: Body) {
+        self.reply_durable(to, body, Index(0));
+    }
+}

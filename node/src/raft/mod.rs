@@ -1,0 +1,310 @@
+//! Raft as a core without I/O.
+//!
+//! Sources: Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm" (extended version, 2014), cited
+//! as *Raft* with its section; Ongaro, "Consensus: Bridging Theory and Practice" (2014), cited as *thesis*.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | [`config`] | what a node is told at its start |
+//! | [`message`] | what nodes say to each other, what they write down |
+//! | [`log`] | the entries |
+//! | [`durability`] | which of them are on disk, and which answers wait for that |
+//! | [`election`] | timers, pre-votes, votes, winning and losing |
+//! | [`replication`] | the leader's side: sending entries, counting, committing |
+//! | [`follower`] | the follower's side: checking, truncating, accepting |
+//! | [`reads`] | reads without a place in the log |
+//! | [`proposals`] | clients' commands on their way to a leader and back |
+//!
+//! Beyond the paper's core: pre-vote and check-quorum (thesis 9.6, 6.2), pipelined appends, reads and commands accepted
+//! at every node. Not here yet: snapshots (the log would get a base, see [`log`]), membership changes (the set of
+//! voters is [`config::Config::nodes`], asked for by `is_quorum` only), leadership transfer.
+
+pub mod config;
+pub mod durability;
+pub mod election;
+pub mod follower;
+pub mod log;
+pub mod message;
+pub mod proposals;
+pub mod reads;
+pub mod replication;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::api::{NodeId, Role as ApiRole};
+use crate::defect::Defect;
+use crate::protocol::{Decided, Effects, Incarnation, Input, Millis, Note, Protocol, View};
+use config::Config;
+use durability::Disk;
+use election::Votes;
+use log::{Index, Log, Payload, Term};
+use message::{Body, HardState, Message, Record};
+use proposals::Proposals;
+use reads::LocalReads;
+use replication::Leadership;
+
+/// Entries handed out to be applied in one step at most, so that a long replay leaves room for heartbeats.
+const APPLY_MAX: u64 = 4096;
+
+/// One node's Raft.
+#[derive(Debug)]
+pub struct Raft {
+    config: Config,
+    rng: ChaCha8Rng,
+    now: Millis,
+    hard: HardState,
+    log: Log,
+    disk: Disk,
+    /// Highest position known to be committed.
+    commit: Index,
+    /// Highest position handed out to be applied.
+    handed: Index,
+    role: Role,
+    leader: Option<NodeId>,
+    /// When to look for votes unless a leader is heard before.
+    election_at: Millis,
+    /// When a leader was last heard; the start counts as one, as a lease given before it may still run.
+    heard_at: Millis,
+    proposals: Proposals,
+    reads: LocalReads,
+    sweep_at: Millis,
+    out: Effects<Record, Message>,
+}
+
+/// A node is one of these at any time (Raft 5.1); pre-candidates ask before they campaign.
+#[derive(Debug)]
+enum Role {
+    Follower,
+    PreCandidate(Votes),
+    Candidate(Votes),
+    Leader(Box<Leadership>),
+}
+
+impl Raft {
+    /// Rebuilds a node from the records it wrote (all durable by now), at time `now`.
+    ///
+    /// `incarnation` has never been used before on this data: ids of reads depend on it.
+    pub fn new(
+        config: Config,
+        incarnation: Incarnation,
+        records: impl IntoIterator<Item = Record>,
+        now: Millis,
+    ) -> Self {
+        let (mut hard, mut log) = (HardState::default(), Log::default());
+        for record in records {
+            match record {
+                Record::HardState(state) => hard = state,
+                Record::Entry(entry) => {
+                    log.truncate(entry.index);
+                    log.push(entry);
+                }
+            }
+        }
+        let seed = config.seed ^ u64::from(config.node.0) << 48 ^ incarnation.0 << 32;
+        let mut raft = Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            now,
+            hard,
+            disk: Disk::all_durable(log.last_index()),
+            log,
+            commit: Index(0),
+            handed: Index(0),
+            role: Role::Follower,
+            leader: None,
+            election_at: now,
+            heard_at: now,
+            proposals: Proposals::default(),
+            reads: LocalReads::new(incarnation),
+            sweep_at: now,
+            out: Effects::default(),
+            config,
+        };
+        raft.reset_election_timer();
+        raft
+    }
+
+    /// The log, for checks of invariants and for people.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Term and vote, for checks of invariants and for people.
+    pub fn hard_state(&self) -> HardState {
+        self.hard
+    }
+
+    fn receive(&mut self, from: NodeId, message: Message) {
+        if !self.config.nodes.contains(&from) || from == self.config.node {
+            return;
+        }
+        if self.must_ignore_candidate(&message) {
+            return;
+        }
+        let Message { term, body } = message;
+        if term > self.hard.term && !self.ignores_higher_term() {
+            self.adopt_term(term, "a higher term was heard");
+        }
+        if term < self.hard.term && self.refuse_lower_term(from, &body) {
+            return;
+        }
+        match body {
+            Body::PreVote { last } => self.on_pre_vote(from, term, last),
+            Body::PreVoteReply { granted } => self.on_pre_vote_reply(from, granted),
+            Body::Vote { last } => self.on_vote(from, last),
+            Body::VoteReply { granted } => self.on_vote_reply(from, granted),
+            Body::Append { prev, entries, commit } => self.on_append(from, term, prev, entries, commit),
+            Body::Appended { matched } => self.on_appended(from, matched),
+            Body::Rejected { prev, hint } => self.on_rejected(from, prev, hint),
+            Body::Heartbeat { round, commit } => self.on_heartbeat(from, term, round, commit),
+            Body::HeartbeatReply { round } => self.on_heartbeat_reply(from, round),
+            Body::Commit { index } => self.on_commit(from, term, index),
+            Body::StaleTerm => {}
+            Body::Propose { commands } => self.on_propose(from, commands),
+            Body::ReadIndex { id } => self.on_read_index(from, id),
+            Body::ReadIndexReply { id, index } => self.on_read_index_reply(id, index),
+        }
+    }
+
+    /// A request of a lower term is refused with the own term, so that its sender learns; a reply is dropped (RE3).
+    /// Returns whether the message is dealt with. What clients pass on is of no term.
+    fn refuse_lower_term(&mut self, from: NodeId, body: &Body) -> bool {
+        match body {
+            Body::Append { .. } | Body::Heartbeat { .. } | Body::Commit { .. } => {
+                if self.config.defects.has(Defect::R21) && !matches!(self.role, Role::Leader(_)) {
+                    return false;
+                }
+                self.reply_durable_term(from, Body::StaleTerm);
+            }
+            Body::Vote { .. } => self.reply_durable_term(from, Body::VoteReply { granted: false }),
+            Body::PreVote { .. } => self.reply_durable_term(from, Body::PreVoteReply { granted: false }),
+            Body::Appended { .. } | Body::Rejected { .. } | Body::HeartbeatReply { .. } => {}
+            Body::PreVoteReply { .. } | Body::VoteReply { .. } | Body::StaleTerm => {}
+            Body::Propose { .. } | Body::ReadIndex { .. } | Body::ReadIndexReply { .. } => return false,
+        }
+        true
+    }
+
+    /// A deposed leader of defect R21 stays in office whatever it hears.
+    fn ignores_higher_term(&self) -> bool {
+        self.config.defects.has(Defect::R21) && matches!(self.role, Role::Leader(_))
+    }
+
+    fn tick(&mut self) {
+        match self.role {
+            Role::Leader(_) => self.tick_leader(),
+            _ if self.now >= self.election_at => self.look_for_votes(),
+            _ => {}
+        }
+    }
+
+    /// What every step ends with: pass on what has become possible.
+    fn finish(&mut self) {
+        if matches!(self.role, Role::Leader(_)) {
+            self.lead();
+        } else {
+            self.ask_leader_for_reads();
+        }
+        if self.now >= self.sweep_at {
+            self.sweep();
+        }
+        self.hand_out();
+        self.reads.release(self.handed, &mut self.out.read);
+        self.disk.hand_out(&mut self.out, self.log.last_index());
+    }
+
+    /// Hands committed entries out to be applied, in order, each once (RA1).
+    fn hand_out(&mut self) {
+        let end = self.commit.0.min(self.handed.0 + APPLY_MAX).min(self.log.last_index().0);
+        for index in self.handed.0 + 1..=end {
+            let entry = self.log.get(Index(index)).expect("the commit index is within the log");
+            let (command, waiting) = match &entry.payload {
+                Payload::Noop => (None, Vec::new()),
+                Payload::Command(command) => (Some(command.clone()), self.proposals.decided(&command.author)),
+            };
+            self.out.apply.push(Decided { index, command, waiting });
+        }
+        self.handed = Index(end.max(self.handed.0));
+    }
+
+    /// Gives up on operations that have waited too long.
+    fn sweep(&mut self) {
+        self.sweep_proposals();
+        self.sweep_reads();
+        self.sweep_at = self.now + config::SWEEP_MS;
+    }
+
+    fn is_quorum(&self, count: usize) -> bool {
+        count > self.config.nodes.len() / 2
+    }
+
+    fn peers(&self) -> impl Iterator<Item = NodeId> + use<'_> {
+        self.config.nodes.iter().copied().filter(|node| *node != self.config.node)
+    }
+
+    fn send(&mut self, to: NodeId, body: Body) {
+        self.out.send.push((to, Message { term: self.hard.term, body }));
+    }
+
+    fn note(&mut self, note: Note) {
+        self.out.notes.push(note);
+    }
+
+    /// An invariant of sound Raft. A node with planted defects goes on: its clients are to notice, not its core.
+    #[track_caller]
+    fn must(&self, holds: bool, invariant: &str) {
+        assert!(holds || !self.config.defects.is_empty(), "{}: {invariant}", self.config.node);
+    }
+}
+
+impl Protocol for Raft {
+    type Record = Record;
+    type Message = Message;
+
+    const NAME: &'static str = "raft";
+
+    fn step(&mut self, now: Millis, input: Input<Message>) -> Effects<Record, Message> {
+        self.now = self.now.max(now);
+        match input {
+            Input::Tick => self.tick(),
+            Input::Message { from, message } => self.receive(from, message),
+            Input::Operations(offered) => self.offer(offered),
+            Input::Durable(ticket) => {
+                self.disk.durable(ticket);
+                self.count_own_vote();
+            }
+        }
+        self.finish();
+        std::mem::take(&mut self.out)
+    }
+
+    fn wake_at(&self) -> Millis {
+        if self.handed < self.commit.min(self.log.last_index()) {
+            return self.now;
+        }
+        let role_at = match &self.role {
+            Role::Leader(leadership) => leadership.heartbeat_at,
+            _ => self.election_at,
+        };
+        if self.proposals.is_empty() && self.reads.is_empty() { role_at } else { role_at.min(self.sweep_at) }
+    }
+
+    fn view(&self) -> View {
+        View {
+            role: match self.role {
+                Role::Leader(_) => ApiRole::Leader,
+                Role::Follower => ApiRole::Follower,
+                Role::PreCandidate(_) | Role::Candidate(_) => ApiRole::Candidate,
+            },
+            term: self.hard.term.0,
+            leader: self.leader,
+            last: self.log.last_index().0,
+            commit: self.commit.0,
+        }
+    }
+}
+
+/// Term after this one.
+fn next(term: Term) -> Term {
+    Term(term.0 + 1)
+}

@@ -1,0 +1,275 @@
+//! The leader's side: taking office, sending entries, counting who has them, committing (Raft 5.3, 5.4.2).
+//!
+//! Towards each follower the leader is either *probing* (it does not know where the logs agree: one message at a time)
+//! or *streaming* (it sends on without waiting for answers, up to a window). A rejection, or silence where an answer was
+//! due, leads back to probing. Entries that arrive while the window is full travel together in the next message: load
+//! makes batches, and nothing waits for a timer.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::api::NodeId;
+use crate::defect::Defect;
+use crate::protocol::{Millis, Note};
+use crate::raft::config::{APPEND_ENTRIES_MAX, APPENDS_IN_FLIGHT_MAX};
+use crate::raft::log::{Entry, Index, Payload, Position};
+use crate::raft::message::{Body, Hint};
+use crate::raft::reads::LeaderReads;
+use crate::raft::{Raft, Role};
+
+/// What only a leader keeps.
+#[derive(Debug)]
+pub(super) struct Leadership {
+    /// Of the other voters.
+    pub(super) progress: BTreeMap<NodeId, Progress>,
+    pub(super) heartbeat_at: Millis,
+    /// The first entry of this term: once committed, the commit index is known to be current (RC2).
+    pub(super) first: Index,
+    pub(super) reads: LeaderReads,
+}
+
+/// What a leader knows of a follower.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// The logs are equal up to here, durably there; never falls in a term (RL4).
+    pub(super) matched: Index,
+    /// The next entry to send; always above `matched`.
+    next: Index,
+    flow: Flow,
+    /// When the last answer came.
+    pub(super) heard_at: Millis,
+    /// The latest round of heartbeats answered.
+    pub(super) acked_round: u64,
+    /// Commands or reads of the follower's clients wait for this to be committed there.
+    pub(super) wants: Index,
+    /// The commit index that it was told.
+    told: Index,
+}
+
+#[derive(Debug)]
+enum Flow {
+    /// With the time of the question that is not answered yet.
+    Probing(Option<Millis>),
+    /// With the last entries of the messages not answered yet, and when they were sent.
+    Streaming(VecDeque<(Index, Millis)>),
+}
+
+impl Progress {
+    fn new(next: Index, now: Millis) -> Self {
+        Self {
+            matched: Index(0),
+            next,
+            flow: Flow::Probing(None),
+            heard_at: now,
+            acked_round: 0,
+            wants: Index(0),
+            told: Index(0),
+        }
+    }
+
+    fn probe(&mut self, next: Index) {
+        self.next = next.max(self.matched.next());
+        self.flow = Flow::Probing(None);
+    }
+
+    fn may_send(&self, last: Index) -> bool {
+        match &self.flow {
+            Flow::Probing(asked_at) => asked_at.is_none(),
+            Flow::Streaming(in_flight) => in_flight.len() < APPENDS_IN_FLIGHT_MAX && self.next <= last,
+        }
+    }
+
+    fn sent(&mut self, last: Index, now: Millis) {
+        match &mut self.flow {
+            Flow::Probing(asked_at) => *asked_at = Some(now),
+            Flow::Streaming(in_flight) => {
+                self.next = last.next();
+                in_flight.push_back((last, now));
+            }
+        }
+    }
+
+    /// An answer came, but not to what was sent before `since`: that may be lost, send it again.
+    fn doubt(&mut self, since: Millis) {
+        match &mut self.flow {
+            Flow::Probing(asked_at) if asked_at.is_some_and(|at| at < since) => *asked_at = None,
+            Flow::Streaming(in_flight) if in_flight.front().is_some_and(|(_, at)| *at < since) => {
+                self.probe(self.matched.next());
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Raft {
+    /// A quorum voted for this node. An entry of the new term goes out at once, as older ones commit only through it.
+    pub(super) fn take_office(&mut self) {
+        let next = self.log.last_index().next();
+        let peers: Vec<NodeId> = self.peers().collect();
+        self.role = Role::Leader(Box::new(Leadership {
+            progress: peers.into_iter().map(|peer| (peer, Progress::new(next, self.now))).collect(),
+            heartbeat_at: self.now + self.config.heartbeat_ms,
+            first: next,
+            reads: LeaderReads::default(),
+        }));
+        self.leader = Some(self.config.node);
+        self.note(Note::BecameLeader { term: self.hard.term.0 });
+        if !self.config.defects.has(Defect::R08) {
+            self.propose(Payload::Noop);
+        }
+        self.route_proposals();
+        self.start_round();
+    }
+
+    /// Appends an entry of the current term to the own log; it travels when the step finishes.
+    pub(super) fn propose(&mut self, payload: Payload) {
+        self.append_entry(Entry { index: self.log.last_index().next(), term: self.hard.term, payload });
+    }
+
+    pub(super) fn tick_leader(&mut self) {
+        if !self.hears_quorum() {
+            return self.step_down("no quorum answered within an election timeout");
+        }
+        let Role::Leader(leadership) = &mut self.role else { return };
+        if self.now >= leadership.heartbeat_at {
+            leadership.heartbeat_at = self.now + self.config.heartbeat_ms;
+            self.start_round();
+        }
+    }
+
+    /// Check-quorum (RV2). Defects that need an isolated leader to stay in office go without, as the systems that had
+    /// them did.
+    fn hears_quorum(&self) -> bool {
+        let Role::Leader(leadership) = &self.role else { return false };
+        if self.config.defects.has(Defect::R09) || self.config.defects.has(Defect::R21) {
+            return true;
+        }
+        let patience_ms = self.config.quorum_ms();
+        let heard = leadership.progress.values().filter(|one| self.now.since(one.heard_at) < patience_ms);
+        self.is_quorum(1 + heard.count())
+    }
+
+    /// What a leader does at the end of each step.
+    pub(super) fn lead(&mut self) {
+        self.advance_commit();
+        self.confirm_reads();
+        self.send_entries();
+        self.tell_commit();
+    }
+
+    pub(super) fn on_appended(&mut self, from: NodeId, matched: Index) {
+        self.must(
+            matched <= self.log.last_index(),
+            "a follower accepts what the leader sent (leader append-only)",
+        );
+        let matched = matched.min(self.log.last_index());
+        let now = self.now;
+        let Some(progress) = self.progress_of(from) else { return };
+        progress.heard_at = now;
+        progress.matched = progress.matched.max(matched);
+        match &mut progress.flow {
+            Flow::Probing(_) => progress.flow = Flow::Streaming(VecDeque::new()),
+            Flow::Streaming(in_flight) => {
+                while in_flight.front().is_some_and(|(last, _)| *last <= matched) {
+                    in_flight.pop_front();
+                }
+            }
+        }
+        progress.next = progress.next.max(progress.matched.next());
+    }
+
+    /// Backs up past a whole term at a time (Raft 5.3).
+    pub(super) fn on_rejected(&mut self, from: NodeId, prev: Index, hint: Hint) {
+        let now = self.now;
+        let shared = hint.term.and_then(|term| self.log.last_of_term(term)).filter(|index| *index < prev);
+        let last = self.log.last_index();
+        let Some(progress) = self.progress_of(from) else { return };
+        progress.heard_at = now;
+        let is_stale = match progress.flow {
+            Flow::Probing(_) => prev != progress.next.previous(),
+            Flow::Streaming(_) => prev <= progress.matched,
+        };
+        if !is_stale {
+            let next = shared.map_or(hint.first, Index::next);
+            progress.probe(next.min(prev).min(last.next()));
+        }
+    }
+
+    /// A heartbeat was answered: the follower lives, so what it has not answered may be lost.
+    pub(super) fn on_heartbeat_reply(&mut self, from: NodeId, round: u64) {
+        let now = self.now;
+        let doubtful_since = Millis(now.0.saturating_sub(2 * self.config.heartbeat_ms));
+        let lease_starts_at_arrival = self.config.defects.has(Defect::R12);
+        let Some(progress) = self.progress_of(from) else { return };
+        progress.heard_at = now;
+        progress.acked_round = progress.acked_round.max(round);
+        progress.doubt(doubtful_since);
+        if lease_starts_at_arrival {
+            self.restart_lease_at_arrival();
+        }
+    }
+
+    /// Starts a round of heartbeats to all followers.
+    pub(super) fn start_round(&mut self) {
+        let (now, commit) = (self.now, self.commit);
+        let term = self.hard.term;
+        let Role::Leader(leadership) = &mut self.role else { return };
+        let round = leadership.reads.open_round(now);
+        for (peer, progress) in &mut leadership.progress {
+            let commit = commit.min(progress.matched);
+            progress.told = progress.told.max(commit);
+            let message = super::Message { term, body: Body::Heartbeat { round, commit } };
+            self.out.send.push((*peer, message));
+        }
+    }
+
+    /// Commits the highest entry *of the current term* that a quorum holds durably, and with it all before (Raft 5.4.2).
+    fn advance_commit(&mut self) {
+        let Role::Leader(leadership) = &self.role else { return };
+        let mut matched: Vec<Index> = leadership.progress.values().map(|progress| progress.matched).collect();
+        matched.push(self.disk.durable_index());
+        matched.sort_unstable_by(|a, b| b.cmp(a));
+        let held_by_quorum = matched[self.config.nodes.len() / 2];
+        if held_by_quorum > self.commit && self.log.term_at(held_by_quorum) == Some(self.hard.term) {
+            self.commit = held_by_quorum;
+        }
+    }
+
+    fn send_entries(&mut self) {
+        let last = self.log.last_index();
+        let term = self.hard.term;
+        let Role::Leader(leadership) = &mut self.role else { return };
+        for (peer, progress) in &mut leadership.progress {
+            while progress.may_send(last) {
+                let index = progress.next.previous();
+                let prev_term = self.log.term_at(index).expect("next is at most one past the end of the log");
+                let prev = Position { term: prev_term, index };
+                let entries = self.log.from(progress.next, APPEND_ENTRIES_MAX).to_vec();
+                let end = Index(index.0 + entries.len() as u64);
+                progress.told = progress.told.max(self.commit.min(end));
+                progress.sent(end, self.now);
+                let body = Body::Append { prev, entries, commit: self.commit };
+                self.out.send.push((*peer, super::Message { term, body }));
+            }
+        }
+    }
+
+    /// Followers learn of commits with the next message, whenever that is; those whose clients wait are told at once.
+    fn tell_commit(&mut self) {
+        let (term, commit) = (self.hard.term, self.commit);
+        let Role::Leader(leadership) = &mut self.role else { return };
+        for (peer, progress) in &mut leadership.progress {
+            let index = commit.min(progress.matched);
+            if progress.wants > progress.told && index > progress.told {
+                progress.told = index;
+                self.out.send.push((*peer, super::Message { term, body: Body::Commit { index } }));
+            }
+        }
+    }
+
+    fn progress_of(&mut self, node: NodeId) -> Option<&mut Progress> {
+        match &mut self.role {
+            Role::Leader(leadership) => leadership.progress.get_mut(&node),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! One node without its I/O: a protocol core, the state machine it feeds, and the operations that wait in between.
+//!
+//! Pure like its parts: a server drives it with sockets and files, a simulator without. It checks what clients send,
+//! turns operations into what the protocol understands, applies what is decided and answers. It does not know which
+//! protocol it runs.
+
+use rustc_hash::FxHashMap;
+
+use crate::api::operation::KEY_BYTES_MAX;
+use crate::api::{NodeId, Operation, Refusal, RefusalCode, Reply, Request, Status};
+use crate::defect::Defects;
+use crate::machine::{Author, Command, Machine};
+use crate::protocol::{
+    Ask, Effects, Incarnation, Input, Millis, Note, Offered, OperationId, Protocol, Ticket,
+};
+
+/// Sessions that the store remembers; part of the replicated state's definition, hence the same on every node.
+pub const SESSIONS_MAX: usize = 65_536;
+
+/// What a replica is besides its protocol.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Who this is.
+    pub node: NodeId,
+    /// Which start on its data this is.
+    pub incarnation: Incarnation,
+    /// How reads are served, for status.
+    pub reads: String,
+    /// Whether reads go through the log like writes.
+    pub reads_through_log: bool,
+    /// Planted defects in force, for status.
+    pub defects: Defects,
+}
+
+/// One thing that happened to a node.
+#[derive(Debug)]
+pub enum Event<M> {
+    /// Time has passed.
+    Tick,
+    /// A peer's message arrived.
+    Message(NodeId, M),
+    /// Clients ask for these operations. The ids come from [`Replica::name`].
+    Requests(Vec<(OperationId, Request)>),
+    /// Everything handed out to be persisted up to this ticket is on stable storage.
+    Durable(Ticket),
+}
+
+/// Duties that follow from an event; their meaning is that of the fields of [`Effects`] of the same names.
+#[derive(Debug)]
+pub struct Output<P: Protocol> {
+    /// To be written to stable storage.
+    pub persist: Vec<P::Record>,
+    /// Of the last batch handed out to be persisted.
+    pub ticket: Ticket,
+    /// To be sent at once.
+    pub send: Vec<(NodeId, P::Message)>,
+    /// To be sent when everything up to `ticket` is durable.
+    pub send_durable: Vec<(NodeId, P::Message)>,
+    /// Answers to clients.
+    pub answers: Vec<(OperationId, Result<Reply, Refusal>)>,
+    /// For the log.
+    pub notes: Vec<Note>,
+}
+
+/// One node without its I/O.
+#[derive(Debug)]
+pub struct Replica<P> {
+    identity: Identity,
+    core: P,
+    machine: Machine,
+    /// Reads that wait for the protocol's word.
+    reads: FxHashMap<OperationId, Operation>,
+    named_count: u64,
+}
+
+impl<P: Protocol> Replica<P> {
+    /// A node around a core that has been rebuilt from its records. The machine fills up as the core hands out entries.
+    pub fn new(identity: Identity, core: P) -> Self {
+        Self {
+            identity,
+            core,
+            machine: Machine::new(SESSIONS_MAX),
+            reads: FxHashMap::default(),
+            named_count: 0,
+        }
+    }
+
+    /// A name for an operation that a client asks for, never given before by this node.
+    pub fn name(&mut self) -> OperationId {
+        self.named_count += 1;
+        OperationId(self.identity.incarnation.id(self.named_count))
+    }
+
+    /// Takes one event at time `now`.
+    pub fn step(&mut self, now: Millis, event: Event<P::Message>) -> Output<P> {
+        let mut answers = Vec::new();
+        let input = match event {
+            Event::Tick => Input::Tick,
+            Event::Message(from, message) => Input::Message { from, message },
+            Event::Durable(ticket) => Input::Durable(ticket),
+            Event::Requests(requests) => {
+                let offered = requests.into_iter().filter_map(|(id, request)| match self.ask(id, request) {
+                    Ok(ask) => Some(Offered { id, ask }),
+                    Err(refusal) => {
+                        answers.push((id, Err(refusal)));
+                        None
+                    }
+                });
+                Input::Operations(offered.collect())
+            }
+        };
+        let effects = self.core.step(now, input);
+        self.carry_out(effects, answers)
+    }
+
+    /// When the next [`Event::Tick`] is due if nothing else happens.
+    pub fn wake_at(&self) -> Millis {
+        self.core.wake_at()
+    }
+
+    /// The node's view of itself.
+    pub fn status(&self) -> Status {
+        let view = self.core.view();
+        Status {
+            node: self.identity.node,
+            protocol: P::NAME.into(),
+            reads: self.identity.reads.clone(),
+            role: view.role,
+            term: view.term,
+            leader: view.leader,
+            last: view.last,
+            commit: view.commit,
+            applied: self.machine.applied(),
+            digest: self.machine.digest(),
+            incarnation: self.identity.incarnation.0,
+            defects: self.identity.defects.iter().map(|defect| defect.id().to_owned()).collect(),
+        }
+    }
+
+    /// The protocol core, for checks of invariants.
+    pub fn core(&self) -> &P {
+        &self.core
+    }
+
+    /// The state machine, for checks of invariants.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// What the protocol has to do for a client's request; refuses what is malformed.
+    fn ask(&mut self, id: OperationId, request: Request) -> Result<Ask, Refusal> {
+        let Request { sessioned, operation } = request;
+        let own = Author::Node(self.identity.node, id);
+        if let Operation::Register(key, _) = &operation
+            && key.len() > KEY_BYTES_MAX
+        {
+            return Err(malformed(format!(
+                "a key of {} bytes exceeds the limit of {KEY_BYTES_MAX}",
+                key.len()
+            )));
+        }
+        if operation == Operation::OpenSession {
+            return Ok(Ask::Command(Command { author: own, operation }));
+        }
+        if operation.is_read() {
+            if self.identity.reads_through_log {
+                return Ok(Ask::Command(Command { author: own, operation }));
+            }
+            self.reads.insert(id, operation);
+            return Ok(Ask::Read);
+        }
+        match sessioned {
+            Some(sessioned) => Ok(Ask::Command(Command { author: Author::Session(sessioned), operation })),
+            None => Err(malformed("an operation that changes state needs a session".into())),
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        effects: Effects<P::Record, P::Message>,
+        mut answers: Vec<(OperationId, Result<Reply, Refusal>)>,
+    ) -> Output<P> {
+        for decided in &effects.apply {
+            let reply = self.machine.apply(decided.index, decided.command.as_ref());
+            if let Some(reply) = reply {
+                answers.extend(decided.waiting.iter().map(|id| (*id, Ok(reply.clone()))));
+            }
+        }
+        for id in effects.read {
+            let operation = self.reads.remove(&id).expect("a core releases each read once");
+            let reply = self.machine.read(&operation).expect("only reads are asked for as reads");
+            answers.push((id, Ok(reply)));
+        }
+        for (id, answer) in effects.answer {
+            self.reads.remove(&id);
+            answers.push((id, answer));
+        }
+        Output {
+            persist: effects.persist,
+            ticket: effects.ticket,
+            send: effects.send,
+            send_durable: effects.send_durable,
+            answers,
+            notes: effects.notes,
+        }
+    }
+}
+
+fn malformed(text: String) -> Refusal {
+    Refusal { code: RefusalCode::BadRequest, definite: true, text }
+}

@@ -1,0 +1,136 @@
+//! The driver: everything that waits. Sockets, the disk's thread, the clock, and one task around the replica.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | [`options`] | the command line |
+//! | [`node`] | the task that owns the replica and keeps the duties of its outputs |
+//! | [`writer`] | the thread that owns the log: group commit |
+//! | [`peers`] | links to other nodes, and the service for their messages |
+//! | [`clients`] | the service for clients |
+//! | [`clock`] | the time |
+//!
+//! One runtime thread and one disk thread. Handlers of remote calls only post to the replica's task and wait for its
+//! answer: a call that its client gives up on is dropped at an await, which must not be in the middle of anything.
+
+pub mod clients;
+pub mod clock;
+pub mod node;
+pub mod options;
+pub mod peers;
+pub mod writer;
+
+use std::io;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::api::Status;
+use crate::raft::Raft;
+use crate::raft::config::{ConfigError, Reads};
+use crate::replica::{Identity, Replica};
+use crate::storage::wal::SEGMENT_BYTES;
+use crate::storage::{FileDisk, Recovered, StorageError, Wal};
+use clock::Clock;
+use options::Options;
+
+/// Why a node did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The options contradict each other.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The log cannot be used, or can no longer be written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A port cannot be had.
+    #[error("{what}: {source}")]
+    Listen {
+        /// Which.
+        what: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The thread that writes the log is gone.
+    #[error("the thread that writes the log is gone")]
+    WriterGone,
+}
+
+/// Runs a node until a signal asks it to stop.
+///
+/// # Errors
+/// When it cannot start, or its disk fails. A node whose disk failed must not go on.
+pub async fn run(options: Options) -> Result<(), ServerError> {
+    let config = options.raft_config();
+    config.check()?;
+    // Ports before data: a node that cannot be reached should not count as started.
+    let client_listener = listen("--client-listen", &options.client_listen).await?;
+    let peer_listener = listen("--peer-listen", &options.peer_listen).await?;
+    let disk = FileDisk::open(&options.data)
+        .map_err(|source| StorageError::Disk { what: "opening the data directory".into(), source })?;
+    let (mut wal, recovered) = Wal::open(disk, config.node, SEGMENT_BYTES)?;
+    let Recovered { records, incarnation, cut } = recovered;
+    if let Some((file, offset, bytes)) = cut {
+        warn!(
+            "cut a torn tail of {bytes} bytes at offset {offset} of {file}: a write that was never acknowledged"
+        );
+    }
+    if config.defects.has(crate::defect::Defect::R03) {
+        wal.stop_syncing();
+    }
+    for defect in config.defects.iter() {
+        warn!("DEFECT {defect} IS ON: {}", defect.description().title);
+    }
+    let identity = Identity {
+        node: config.node,
+        incarnation,
+        reads: config.reads.to_string(),
+        reads_through_log: config.reads == Reads::Log,
+        defects: config.defects,
+    };
+    let clock = Clock::start();
+    let replica = Replica::new(identity, Raft::new(config, incarnation, records, clock.now()));
+    log_start(&options, &replica.status());
+
+    let (posts, inbox) = mpsc::channel(node::INBOX_MAX);
+    let links = peers::connect(options.node(), options.peer_addresses());
+    tokio::spawn(clients::serve(client_listener, posts.clone()));
+    tokio::spawn(peers::serve::<Raft>(peer_listener, posts));
+    let (writer, durable) = writer::start(wal);
+    tokio::select! {
+        outcome = node::run(replica, clock, inbox, links, writer, durable) => outcome,
+        () = stop_signal() => {
+            info!("stopping: a signal asked for it");
+            Ok(())
+        }
+    }
+}
+
+fn log_start(options: &Options, status: &Status) {
+    info!(
+        "start {} of {}: term {}, last entry {}, clients on {}, peers on {}, reads by {}",
+        status.incarnation,
+        status.node,
+        status.term,
+        status.last,
+        options.client_listen,
+        options.peer_listen,
+        status.reads
+    );
+}
+
+async fn listen(what: &str, address: &str) -> Result<TcpListener, ServerError> {
+    let failed = |source| ServerError::Listen { what: format!("{what} {address}"), source };
+    TcpListener::bind(address).await.map_err(failed)
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        }
+        // Without handlers the signals kill the process, which is as good.
+        _ => std::future::pending().await,
+    }
+}

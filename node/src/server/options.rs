@@ -1,0 +1,127 @@
+//! The command line.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Parser;
+
+use crate::api::NodeId;
+use crate::defect::{Defect, Home};
+use crate::raft::config::{Config, Reads};
+
+/// A node of the reference system: a replicated register store.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "rashomon-node", version)]
+pub struct Options {
+    /// Number of this node, from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub id: u32,
+
+    /// Directory of this node's data; created if it is missing
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+
+    /// Where to listen for clients
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub client_listen: String,
+
+    /// Where to listen for peers
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub peer_listen: String,
+
+    /// A node of the cluster and where it listens for peers; repeat for all. This node's own entry may be left out
+    #[arg(long = "peer", value_name = "N=ADDRESS:PORT")]
+    pub peers: Vec<PeerAddress>,
+
+    /// Replication protocol
+    #[arg(long, value_name = "NAME", default_value = "raft", value_parser = ["raft"])]
+    pub protocol: String,
+
+    /// Range that election timeouts are drawn from, in milliseconds
+    #[arg(long, value_name = "MIN..MAX", default_value = "150..300", value_parser = parse_range)]
+    pub election_ms: Range<u64>,
+
+    /// Interval of heartbeats, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 50)]
+    pub heartbeat_ms: u64,
+
+    /// How reads are made linearizable: read-index, lease or log
+    #[arg(long, value_name = "HOW", default_value_t = Reads::ReadIndex)]
+    pub reads: Reads,
+
+    /// Planted defects, separated by commas
+    #[arg(long = "defect", value_name = "ID", value_delimiter = ',', value_parser = parse_defect)]
+    pub defects: Vec<Defect>,
+
+    /// Seed of the election timeouts
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// `2=10.0.0.2:7000`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerAddress {
+    /// The node.
+    pub node: NodeId,
+    /// Where it listens for peers.
+    pub address: String,
+}
+
+impl FromStr for PeerAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let malformed = || format!("{text:?} is not of the form N=ADDRESS:PORT");
+        let (node, address) = text.split_once('=').ok_or_else(malformed)?;
+        let node = node.parse().ok().filter(|node| *node > 0).ok_or_else(malformed)?;
+        let port = address.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        port.ok_or_else(malformed)?;
+        Ok(Self { node: NodeId(node), address: address.to_owned() })
+    }
+}
+
+impl Options {
+    /// Who this is.
+    pub fn node(&self) -> NodeId {
+        NodeId(self.id)
+    }
+
+    /// The other nodes and their addresses.
+    pub fn peer_addresses(&self) -> Vec<(NodeId, String)> {
+        let others = self.peers.iter().filter(|peer| peer.node != self.node());
+        others.map(|peer| (peer.node, peer.address.clone())).collect()
+    }
+
+    /// What Raft has to know.
+    pub fn raft_config(&self) -> Config {
+        let mut nodes: Vec<NodeId> = self.peers.iter().map(|peer| peer.node).collect();
+        if !nodes.contains(&self.node()) {
+            nodes.push(self.node());
+        }
+        nodes.sort_unstable();
+        Config {
+            election_ms: self.election_ms.clone(),
+            heartbeat_ms: self.heartbeat_ms,
+            reads: self.reads,
+            seed: self.seed,
+            defects: self.defects.iter().copied().collect(),
+            ..Config::new(self.node(), nodes)
+        }
+    }
+}
+
+fn parse_range(text: &str) -> Result<Range<u64>, String> {
+    let malformed = || format!("{text:?} is not of the form MIN..MAX with MIN below MAX");
+    let (start, end) = text.split_once("..").ok_or_else(malformed)?;
+    let (start, end) = (start.parse().map_err(|_| malformed())?, end.parse().map_err(|_| malformed())?);
+    if start < end { Ok(start..end) } else { Err(malformed()) }
+}
+
+fn parse_defect(text: &str) -> Result<Defect, String> {
+    let defect: Defect = text.parse().map_err(|error: crate::defect::UnknownDefect| error.to_string())?;
+    match defect.description().home {
+        Home::Node => Ok(defect),
+        Home::Client => Err(format!("{defect} is a defect of the client library, not of the node")),
+    }
+}
