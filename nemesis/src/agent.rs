@@ -152,6 +152,3 @@ fn not_healed(reports: &[Report]) -> Option<String> {
     let failed: Vec<_> = failed.map(|report| format!("{}: {}", report.action, report.outcome)).collect();
     (!failed.is_empty()).then(|| failed.join("; "))
 }
-
-#[cfg(test)]
-mod tests;

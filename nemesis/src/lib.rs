@@ -10,20 +10,29 @@
 //!
 //! Read in the order of the `mod` lines.
 
-pub mod action;
-pub mod agent;
-pub mod evidence;
-pub mod executor;
-pub mod fault;
-pub mod grudge;
+// Who there is, and what is known of them.
 pub mod node;
-pub mod protocol;
 pub mod random;
+pub mod view;
+
+// What may be done, and to whom.
+pub mod action;
+pub mod grudge;
+pub mod target;
+
+// Which fault begins, when, and until when.
+pub mod fault;
 pub mod rhythm;
 pub mod schedule;
-pub mod target;
 pub mod timeline;
-pub mod view;
+
+// Performing it, and proving that it bit.
+pub mod evidence;
+pub mod executor;
+
+// The nemesis as a process of its own.
+pub mod agent;
+pub mod protocol;
 
 pub use action::{Action, Capabilities, Capability};
 pub use evidence::{Evidence, Outcome, ProcessIdentity};

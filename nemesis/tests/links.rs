@@ -1,5 +1,7 @@
 //! Links really cut and really mended, in real network namespaces.
 
+#![allow(clippy::unwrap_used, reason = "a test helper that panics is a test that fails")]
+
 mod arena;
 
 use arena::{Network, cut, inside, shell};

@@ -1,5 +1,7 @@
 //! Processes really killed, paused and resumed, and never the wrong one.
 
+#![allow(clippy::unwrap_used, reason = "a test helper that panics is a test that fails")]
+
 use std::process::{Child, Command, Stdio};
 
 use rashomon_nemesis::evidence::ProcessEvidence;

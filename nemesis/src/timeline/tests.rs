@@ -1,1 +1,128 @@
+//! Directed time lines on a virtual clock.
 
+use super::*;
+use crate::node::nodes;
+use crate::view::{NodeView, Role};
+
+fn led(count: u32, leader: u32) -> View {
+    let mut view = View::unknown(count);
+    view.nodes.insert(NodeId(leader), NodeView { role: Role::Leader, term: 1 });
+    view
+}
+
+fn follow(text: &str, count: u32) -> Result<Directed, TimelineError> {
+    let timeline: Timeline = toml::from_str(text).unwrap();
+    Directed::new(&timeline, nodes(count).collect(), 1, Nanos::from_secs(10))
+}
+
+/// Drives it to its end under one view; a line per step.
+fn drive(directed: &mut Directed, view: &View) -> Vec<String> {
+    let (mut now, mut told) = (Nanos(0), Vec::new());
+    let actions = |actions: &[Action]| actions.iter().map(Action::to_string).collect::<Vec<_>>().join(", ");
+    for _ in 0..2000 {
+        let ms = now.0 / 1_000_000;
+        match directed.next(now, view) {
+            Step::Wait { until } => {
+                assert!(until > now, "{until} at {now}");
+                now = until;
+            }
+            Step::Begin(instance) => {
+                let replaces = instance.replaces.map(|id| format!(" instead of {id}")).unwrap_or_default();
+                told.push(format!("{ms} {} {}{replaces}", instance.id, actions(&instance.decision.start)));
+            }
+            Step::End(ending) => told.push(format!("{ms} {} ends: {}", ending.id, actions(&ending.actions))),
+            Step::Heal { actions: healing } => told.push(format!("{ms} heal: {}", actions(&healing))),
+            Step::Done => return told,
+        }
+    }
+    panic!("no end: {told:?}");
+}
+
+#[test]
+fn entries_begin_and_end_when_they_say() {
+    let text = r#"
+        [[fault]]
+        at_ms = 3000
+        for_ms = 500
+        kill = "n3"
+        [[fault]]
+        at_ms = 1000
+        for_ms = 2500
+        isolate = "leader"
+        [[fault]]
+        at_ms = 3500
+        for_ms = 100000
+        cut = { n1 = ["n2"] }
+    "#;
+    let mut directed = follow(text, 3).unwrap();
+    assert_eq!(directed.needs(), BTreeSet::from([Capability::Signals, Capability::Links]));
+    assert_eq!(
+        drive(&mut directed, &led(3, 2)),
+        [
+            "1000 #1 cut n1⊣n2 n2⊣n1,n3 n3⊣n2",
+            "3000 #2 kill n3",
+            "3500 #3 cut n1⊣n2 instead of #1",
+            "3500 #2 ends: start n3",
+            "10000 #3 ends: mend",
+            "10000 heal: mend",
+        ]
+    );
+    assert!(directed.missed().is_empty());
+}
+
+#[test]
+fn an_entry_waits_for_a_leader_and_then_aims_at_it() {
+    let mut directed = follow("[[fault]]\nat_ms = 1000\nfor_ms = 400\npause = \"leader\"", 3).unwrap();
+    let none = View::unknown(3);
+    assert_eq!(directed.next(Nanos(0), &none), Step::Wait { until: Nanos::from_secs(1) });
+    let Step::Wait { until } = directed.next(Nanos::from_secs(1), &none) else { panic!("no leader yet") };
+    assert_eq!(until, Nanos::from_millis(1020));
+    let Step::Begin(instance) = directed.next(until, &led(3, 2)) else { panic!("now there is one") };
+    assert_eq!(instance.decision.start, [Action::Pause { node: NodeId(2) }]);
+    let Step::Wait { until } = directed.next(until, &led(3, 2)) else { panic!("it lasts") };
+    assert_eq!(until, Nanos::from_millis(1420), "for so long from when it began");
+}
+
+#[test]
+fn what_finds_nothing_to_do_is_told() {
+    let text = "[[fault]]\nat_ms = 0\nfor_ms = 5000\nkill = \"n1\"\n\
+                [[fault]]\nat_ms = 1000\nfor_ms = 1000\npause = \"n1\"";
+    let mut directed = follow(text, 3).unwrap();
+    let told = drive(&mut directed, &led(3, 2));
+    assert_eq!(told, ["0 #1 kill n1", "5000 #1 ends: start n1", "10000 heal: "]);
+    assert_eq!(directed.missed(), ["pause at 1.000 s: n1 is not up"]);
+}
+
+#[test]
+fn faults_of_the_registry_are_entries_too() {
+    let mut directed =
+        follow("[[fault]]\nat_ms = 100\nfor_ms = 200\nfault = \"partition-leader\"", 3).unwrap();
+    assert_eq!(drive(&mut directed, &led(3, 3))[0], "100 #1 cut n1⊣n3 n2⊣n3 n3⊣n1,n2");
+}
+
+#[test]
+fn a_stop_heals_at_once() {
+    let mut directed = follow("[[fault]]\nat_ms = 0\nfor_ms = 5000\nkill = \"all\"", 2).unwrap();
+    let view = View::unknown(2);
+    assert!(matches!(directed.next(Nanos(0), &view), Step::Begin(_)));
+    directed.stop();
+    assert!(matches!(directed.next(Nanos(0), &view), Step::End(ending) if ending.actions.len() == 2));
+    assert!(matches!(directed.next(Nanos(0), &view), Step::Heal { .. }));
+    assert_eq!(directed.next(Nanos(0), &view), Step::Done);
+}
+
+#[test]
+fn time_lines_that_cannot_be_followed_are_refused() {
+    let refused = |text: &str| follow(text, 3).unwrap_err().to_string();
+    let both = refused("[[fault]]\nat_ms = 5\nfor_ms = 1\nkill = \"n1\"\npause = \"n1\"");
+    assert!(both.starts_with("the entry at 5 ms has 2 of"), "{both}");
+    assert!(refused("[[fault]]\nat_ms = 5\nfor_ms = 1").contains("has 0 of"));
+    assert!(refused("[[fault]]\nat_ms = 5\nfor_ms = 1\nfault = \"kil\"").contains("did you mean kill?"));
+    assert!(refused("[[fault]]\nat_ms = 5\nfor_ms = 1\nkill = \"n4\"").contains("n4, which does not exist"));
+    assert!(
+        refused("[[fault]]\nat_ms = 5\nfor_ms = 1\nfault = \"partition-ring\"").contains("at least 4 nodes")
+    );
+    for text in ["[[fault]]\nat_ms = 5\nfor_ms = 1\nkil = \"n1\"", "[[fault]]\nat_ms = -1\nfor_ms = 1"] {
+        assert!(toml::from_str::<Timeline>(text).is_err(), "{text}");
+    }
+}
