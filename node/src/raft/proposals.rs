@@ -135,8 +135,12 @@ impl Raft {
             let patience_ms = if proposal.routed_at.is_some() { operation_ms } else { hold_ms };
             now.since(proposal.since) >= patience_ms
         };
-        for (_, late) in self.proposals.open.extract_if(.., |_, proposal| is_late(proposal)) {
-            let refusal = match late.routed_at {
+        let answer = &mut self.out.answer;
+        self.proposals.open.retain(|_, proposal| {
+            if !is_late(proposal) {
+                return true;
+            }
+            let refusal = match proposal.routed_at {
                 None => Refusal {
                     code: RefusalCode::NoLeader,
                     definite: true,
@@ -148,8 +152,9 @@ impl Raft {
                     text: format!("proposed, but not known to be decided within {operation_ms} ms"),
                 },
             };
-            self.out.answer.extend(late.waiting.into_iter().map(|id| (id, Err(refusal.clone()))));
-        }
+            answer.extend(proposal.waiting.drain(..).map(|id| (id, Err(refusal.clone()))));
+            false
+        });
         if matches!(self.role, Role::Leader(_)) {
             return; // They are in the own log.
         }
@@ -180,8 +185,12 @@ impl Raft {
             definite: true,
             text: "the leader was deposed; the operation did not happen".into(),
         };
-        for (_, one) in self.proposals.open.extract_if(.., |_, proposal| proposal.routed_at.is_some()) {
-            self.out.answer.extend(one.waiting.into_iter().map(|id| (id, Err(refusal.clone()))));
-        }
+        let answer = &mut self.out.answer;
+        self.proposals.open.retain(|_, proposal| {
+            if proposal.routed_at.is_some() {
+                answer.extend(proposal.waiting.drain(..).map(|id| (id, Err(refusal.clone()))));
+            }
+            proposal.routed_at.is_none()
+        });
     }
 }

@@ -268,11 +268,13 @@ impl Raft {
         }
         let leader = self.leader;
         let LocalReads { asked, unasked, open, .. } = &mut self.reads;
-        for (_, question) in asked.extract_if(.., |_, question| {
-            Some(question.leader) != leader || now.since(question.asked_at) >= retry_ms
-        }) {
-            unasked.extend(question.reads);
-        }
+        asked.retain(|_, question| {
+            let is_alive = Some(question.leader) == leader && now.since(question.asked_at) < retry_ms;
+            if !is_alive {
+                unasked.append(&mut question.reads);
+            }
+            is_alive
+        });
         unasked.retain(|id| open.contains_key(id));
         if let Role::Leader(leadership) = &mut self.role
             && !leadership.reads.is_idle()

@@ -82,10 +82,12 @@ struct Node<P: Protocol> {
     writer: Batches,
     durable: Ticket,
     /// Messages that must not leave before their ticket is durable.
-    held: VecDeque<(Ticket, Vec<(NodeId, P::Message)>)>,
+    held: VecDeque<Held<P::Message>>,
     clients: FxHashMap<OperationId, oneshot::Sender<Result<Reply, Refusal>>>,
     progress: Progress,
 }
+
+type Held<M> = (Ticket, Vec<(NodeId, M)>);
 
 impl<P: Protocol> Node<P> {
     fn on_durable(&mut self, report: Result<Ticket, StorageError>) -> Result<(), ServerError> {
