@@ -17,6 +17,8 @@ use rashomon_workloads::Connector;
 pub mod description;
 pub mod template;
 
+pub mod argument;
+
 mod check;
 mod cluster;
 mod locate;
@@ -34,9 +36,10 @@ pub use cluster::{Cluster, Member};
 pub use description::{Description, StopSignal};
 pub use probe::{NodeStatus, Probe};
 
+use argument::Argument;
 use cluster::NodeScope;
 use description::{ClientKind, ProbeKind};
-use template::{Meaningless, Placeholder, Template};
+use template::{Meaningless, Placeholder};
 
 /// Largest system file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -252,19 +255,31 @@ impl System {
     /// # Errors
     /// [`SystemError::Missing`], or [`SystemError::Template`] when a placeholder has no value in this plan.
     pub fn launch(&self, cluster: &Cluster, index: usize, defects: &[String]) -> Result<Launch, SystemError> {
-        let node = &self.description.node;
         let scope = self.scope(cluster, index);
-        let mut arguments = self.expand(&node.arguments, &scope)?;
+        let environment = self.description.node.environment.iter().map(|(name, template)| {
+            let value = template.expand(&scope).map_err(|source| self.template_error(source))?;
+            Ok((name.clone(), value))
+        });
+        Ok(Launch {
+            program: self.program()?,
+            arguments: self.arguments(cluster, index, defects)?,
+            environment: environment.collect::<Result<_, SystemError>>()?,
+        })
+    }
+
+    fn arguments(
+        &self,
+        cluster: &Cluster,
+        index: usize,
+        defects: &[String],
+    ) -> Result<Vec<String>, SystemError> {
+        let node = &self.description.node;
+        let mut arguments = self.expand(&node.arguments, &self.scope(cluster, index))?;
         for defect in defects {
             let scope = self.scope(cluster, index).with(Placeholder::Defect, defect);
             arguments.extend(self.expand(&node.defect_arguments, &scope)?);
         }
-        let environment = node.environment.iter().map(|(name, template)| {
-            let value = template.expand(&scope).map_err(|source| self.template_error(source))?;
-            Ok((name.clone(), value))
-        });
-        let environment = environment.collect::<Result<_, SystemError>>()?;
-        Ok(Launch { program: self.program()?, arguments, environment })
+        Ok(arguments)
     }
 
     /// Opens clients to the nodes of `cluster`.
@@ -317,7 +332,7 @@ impl System {
     fn commands(
         &self,
         cluster: &Cluster,
-        templates: &[Template],
+        arguments: &[Argument],
         timeout: Duration,
     ) -> Result<Vec<program::Command>, SystemError> {
         let of_member = |(index, member): (usize, &Member)| {
@@ -325,7 +340,7 @@ impl System {
                 .scope(cluster, index)
                 .with(Placeholder::TimeoutMs, timeout.as_millis())
                 .with(Placeholder::Process, program::PROCESS_MARK);
-            let mut words = self.expand(templates, &scope)?.into_iter();
+            let mut words = self.expand(arguments, &scope)?.into_iter();
             let name = words.next().unwrap_or_default();
             let found = locate::program(&name, &self.folder).ok_or_else(|| SystemError::Missing {
                 system: self.name().to_owned(),
@@ -341,9 +356,10 @@ impl System {
         NodeScope::new(cluster, self.description.ports, &self.folder, index)
     }
 
-    fn expand(&self, templates: &[Template], scope: &NodeScope<'_>) -> Result<Vec<String>, SystemError> {
-        let words = templates.iter().map(|template| template.expand(scope));
-        words.collect::<Result<_, _>>().map_err(|source| self.template_error(source))
+    fn expand(&self, arguments: &[Argument], scope: &NodeScope<'_>) -> Result<Vec<String>, SystemError> {
+        let expanded: Result<Vec<Vec<String>>, Meaningless> =
+            arguments.iter().map(|argument| argument.expand(scope)).collect();
+        expanded.map(|words| words.concat()).map_err(|source| self.template_error(source))
     }
 
     fn template_error(&self, source: Meaningless) -> SystemError {

@@ -17,7 +17,7 @@ use nix::unistd::{Pid, setsid};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::reexec::{self, EnterError, FAILED};
-use super::{ArenaKind, interrupts, mounts, processes};
+use super::{ArenaKind, interrupts, mounts, process, processes};
 
 /// Plays the guard to its end: the exit code of the run.
 pub(super) fn guard(kind: ArenaKind) -> Result<u8, EnterError> {
@@ -68,6 +68,7 @@ pub(super) fn end_with_lifeline() -> io::Result<()> {
         let mut byte = [0];
         // Nobody writes; a read that fails tells no less than one that ends that there is nobody any more.
         while matches!(io::stdin().read(&mut byte), Ok(1..)) {}
+        process::start_no_more();
         if let Err(error) = end_all_descendants() {
             eprintln!("rashomon: cannot look for processes that are left: {error}");
         }

@@ -13,8 +13,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, RwLock, mpsc};
 use std::time::Duration;
 
 use rashomon_nemesis::NodeId;
@@ -194,7 +193,21 @@ pub(super) fn start(
     Ok(NodeProcess { pid, start_ticks, pidfd: Arc::new(pidfd), exit })
 }
 
+/// Held for reading while a process is started, set to true when the run is being ended by force: without it a node could be
+/// started between the last look for what is left and the end.
+static ENDING: RwLock<bool> = RwLock::new(false);
+
+/// From now on nothing is started; returns when nothing is being started any more.
+pub(super) fn start_no_more() {
+    *ENDING.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = true;
+}
+
 fn spawn(command: &NodeCommand) -> io::Result<(Child, OwnedFd, u64)> {
+    let ending = ENDING.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+    while *ending {
+        // Not an error: whoever was handed it would end the process before those that are left have been ended.
+        std::thread::park();
+    }
     std::fs::create_dir_all(&command.cwd)?;
     create_parent(&command.log)?;
     let log = OpenOptions::new().create(true).append(true).open(&command.log)?;

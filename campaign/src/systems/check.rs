@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use rashomon_nemesis::NodeId;
 
+use super::argument::Argument;
 use super::cluster::{Cluster, Member, NodeScope};
 use super::description::{ClientKind, Description, ProbeKind};
-use super::template::{Placeholder, Template};
+use super::template::Placeholder;
 
 /// Longest time that a file may ask a run to wait for something, in milliseconds.
 const WAIT_MS_MAX: u64 = 10 * 60_000;
@@ -61,24 +62,27 @@ impl Description {
         let cluster = Cluster { members: members.collect(), protocol, seed: 0 };
         let node = || NodeScope::new(&cluster, self.ports, Path::new("/"), 0);
         let asking = || node().with(Placeholder::TimeoutMs, 0);
-        let environment: Vec<Template> = self.node.environment.values().cloned().collect();
         let uses = [
             ("node.arguments", &self.node.arguments, node()),
-            ("node.environment", &environment, node()),
             ("node.defect_arguments", &self.node.defect_arguments, node().with(Placeholder::Defect, "")),
             ("client.command", &self.client.command, asking().with(Placeholder::Process, 0)),
             ("probe.command", &self.probe.command, asking()),
         ];
-        for (field, templates, scope) in &uses {
-            for template in *templates {
-                template.expand(scope).map_err(|meaningless| format!("{field}: {meaningless}"))?;
+        for (field, arguments, scope) in &uses {
+            for argument in *arguments {
+                argument.expand(scope).map_err(|meaningless| format!("{field}: {meaningless}"))?;
             }
+        }
+        for (name, template) in &self.node.environment {
+            template
+                .expand(&node())
+                .map_err(|meaningless| format!("node.environment.{name}: {meaningless}"))?;
         }
         Ok(())
     }
 }
 
-fn check_command(table: &str, is_program: bool, command: &[Template]) -> Result<(), String> {
+fn check_command(table: &str, is_program: bool, command: &[Argument]) -> Result<(), String> {
     match (is_program, command) {
         (true, []) => Err(format!("{table}.kind = \"program\" needs {table}.command, a list of words")),
         (false, [_, ..]) => Err(format!("{table}.command is for {table}.kind = \"program\"")),

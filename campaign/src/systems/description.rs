@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::argument::Argument;
 use super::template::Template;
 
 /// A system, as its file describes it.
@@ -58,10 +59,10 @@ pub struct Node {
     pub package: Option<String>,
     /// Its arguments.
     #[serde(default)]
-    pub arguments: Vec<Template>,
+    pub arguments: Vec<Argument>,
     /// Arguments added once per planted defect of the node. Without them the system has no defects to offer.
     #[serde(default)]
-    pub defect_arguments: Vec<Template>,
+    pub defect_arguments: Vec<Argument>,
     /// Environment variables, beside those of the run.
     #[serde(default)]
     pub environment: BTreeMap<String, Template>,
@@ -103,7 +104,7 @@ pub struct Probe {
     pub kind: ProbeKind,
     /// For `program`: its command line. It prints one line of JSON and exits.
     #[serde(default)]
-    pub command: Vec<Template>,
+    pub command: Vec<Argument>,
     /// How long all nodes together may take to become ready, in milliseconds.
     #[serde(default = "ready_ms_default")]
     pub ready_ms_max: u64,
@@ -135,7 +136,7 @@ pub struct Client {
     pub kind: ClientKind,
     /// For `program`: its command line. It speaks JSON lines.
     #[serde(default)]
-    pub command: Vec<Template>,
+    pub command: Vec<Argument>,
     /// For `etcd-v3-json`: reads that ask the one node only, and so may be stale. To see the judge find it.
     #[serde(default)]
     pub serializable_reads: bool,

@@ -1,1 +1,4 @@
+//! What files may say, and what every client does against a node that is really there.
 
+mod clients;
+mod files;

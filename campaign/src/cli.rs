@@ -1,0 +1,132 @@
+//! The command line: what can be typed, and nothing of what it does.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Breaks a replicated store while clients use it, and judges whether one order of events explains what they saw.
+#[derive(Debug, Parser)]
+#[command(name = "rashomon", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run one plan: start the system, drive it, break it, heal it, judge it.
+    Run(Box<RunArgs>),
+    /// Judge a recorded history: a file, or the folder of a run.
+    Check(CheckArgs),
+    /// The nemesis process; started by `run`, it speaks JSON lines on its standard input and output.
+    #[command(hide = true)]
+    Nemesis,
+    /// Say what this machine offers, fault by fault, and what to install.
+    Doctor {
+        /// Print JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what there is to choose from.
+    List(ListArgs),
+}
+
+/// Everything a run is a function of; what is not given comes from --config, else from the defaults.
+#[derive(Debug, Default, Args)]
+pub struct RunArgs {
+    /// System under test: a built-in one (see `rashomon list systems`) or the path of a TOML file.
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub system: Option<String>,
+    /// Protocol of the reference node.
+    #[arg(long)]
+    pub protocol: Option<String>,
+    /// What is asked of it (see `rashomon list workloads`).
+    #[arg(long)]
+    pub workload: Option<String>,
+    /// How many nodes.
+    #[arg(long)]
+    pub nodes: Option<u32>,
+    /// How many client processes at a time; each is pinned to one node.
+    #[arg(long)]
+    pub clients: Option<u32>,
+    /// Operations asked per second over all clients; 0: as fast as the clients get answers.
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// How many keys are in use at a time.
+    #[arg(long)]
+    pub keys: Option<u32>,
+    /// Operations on a key until a fresh one takes its place.
+    #[arg(long)]
+    pub key_operations: Option<u64>,
+    /// What may break, separated by commas (see `rashomon list faults`), or `none`.
+    #[arg(long, value_delimiter = ',')]
+    pub faults: Option<Vec<String>>,
+    /// Seed of everything that is drawn; a fresh one is drawn and printed when none is given.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How long clients ask while things break, such as 60s or 2m.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+    /// How long a client waits for an answer; past that the outcome is unknown.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Where nodes live: `namespaces` or `loopback`.
+    #[arg(long)]
+    pub arena: Option<String>,
+    /// Planted bugs to switch on, separated by commas (see `rashomon list defects`).
+    #[arg(long, value_delimiter = ',')]
+    pub defect: Option<Vec<String>>,
+    /// Longest time from the last heal to the first success that still passes.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub recovery: Option<Duration>,
+    /// TOML file with any of these settings; flags win over it.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder that run folders are made in.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub store: PathBuf,
+    /// Print the verdict as JSON on standard output; everything else goes to standard error.
+    #[arg(long)]
+    pub json: bool,
+    /// Write a JUnit report, for CI.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
+/// What to judge and how.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// A history (.jsonl, .jsonl.zst) or the folder of a run.
+    pub path: PathBuf,
+    /// Model to hold it against; by default the one that its header names.
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Most configurations that the judge may keep per key.
+    #[arg(long)]
+    pub states_max: Option<u64>,
+    /// Most memory, in MiB, that the judge may use.
+    #[arg(long)]
+    pub memory_max_mib: Option<u64>,
+    /// Stop after this long; what is open then is undecided.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub deadline: Option<Duration>,
+    /// Print the verdict as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Write a JUnit report, for CI.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
+/// What to list.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// systems, workloads, faults, models, defects or codes; everything when not given.
+    pub what: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}

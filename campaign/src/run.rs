@@ -1,0 +1,57 @@
+//! A run: one execution of a plan and the folder that it leaves.
+//!
+//! In order: [`crate::plan`] is resolved and printed, the arena made, the nodes started ([`nodes`]), the nemesis
+//! started ([`control`]); clients ask ([`drive`]) while the schedule breaks things ([`faults`]) and a watch looks on
+//! ([`watch`]); all is healed, every key read from every node, the history sealed, judged ([`judge`]), measured
+//! ([`measure`]), and told ([`report`]). It decides nothing.
+
+pub mod control;
+pub mod drive;
+pub mod faults;
+pub mod folder;
+pub mod judge;
+pub mod junit;
+pub mod measure;
+pub mod nodes;
+pub mod progress;
+pub mod report;
+pub mod verdict;
+pub mod watch;
+
+mod conclude;
+mod execute;
+mod look;
+
+use std::io::Read as _;
+
+use anyhow::Context as _;
+
+use crate::arena::reexec::{self, Entered};
+use crate::cli::RunArgs;
+use crate::exit::{BadInput, Outcome};
+use crate::plan::Plan;
+
+/// `rashomon run`.
+///
+/// # Errors
+/// [`BadInput`] when the plan is not usable; anything else is the harness's own failure.
+pub fn command(args: &RunArgs) -> anyhow::Result<Outcome> {
+    let plan = Plan::resolve(args, fresh_seed()?)?;
+    match reexec::enter(plan.arena).map_err(|error| BadInput(error.to_string()))? {
+        Entered::Outside { exit_code } => Ok(Outcome::from_code(exit_code)),
+        Entered::Inside(inside) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let tasks = tokio::task::LocalSet::new();
+            runtime.block_on(tasks.run_until(execute::execute(plan, args, inside.interrupts)))
+        }
+    }
+}
+
+/// A seed that people can read and type.
+fn fresh_seed() -> anyhow::Result<u64> {
+    let mut bytes = [0; 4];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .context("/dev/urandom: no seed can be drawn; give one with --seed")?;
+    Ok(u64::from(u32::from_le_bytes(bytes) % 1_000_000))
+}

@@ -1,0 +1,223 @@
+//! Follows the schedule: performs what it decides, through the nemesis process and the arena, and records the
+//! evidence of each fault and each heal.
+//!
+//! It decides nothing: what breaks, on whom and when is the schedule's; whether it bit is judged from the evidence.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use rashomon_histories::{Nanos, Value};
+use rashomon_nemesis::action::Performer;
+use rashomon_nemesis::schedule::{Ending, Instance, Step, Steps};
+use rashomon_nemesis::{Action, Outcome, Report, View};
+use serde::Serialize;
+use tokio::sync::Notify;
+
+use crate::run::control::Control;
+use crate::run::drive::Clock;
+use crate::run::nodes::Nodes;
+
+/// What one fault came to, as it stands in the history.
+#[derive(Debug, Serialize)]
+struct Record<'a> {
+    id: u64,
+    phase: &'static str,
+    #[serde(flatten)]
+    outcome: &'a Outcome,
+    story: &'a str,
+    /// When the first action of it was begun; the event's own time is when the evidence was complete.
+    since: Nanos,
+    actions: &'a [Report],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<u64>,
+}
+
+/// Takes what is to be recorded: the fault's name and the record.
+pub trait Notes {
+    /// Records it.
+    fn note(&self, f: &str, value: Value);
+}
+
+/// What the fault loop shares with those who watch it.
+#[derive(Debug, Default)]
+pub struct State {
+    /// The nodes as probed last.
+    pub view: View,
+    /// Names of the faults in force.
+    pub in_force: Vec<String>,
+    /// Set to have everything healed now.
+    pub stop: bool,
+    /// Whether a person asked for that.
+    pub interrupted: bool,
+    /// What the run is doing, for the progress line.
+    pub phase: &'static str,
+    /// Why faults were skipped or in doubt, each reason once.
+    pub doubts: BTreeSet<String>,
+    /// Nodes that ended although nobody killed them, in sentences.
+    pub deaths: Vec<String>,
+}
+
+/// The loop.
+pub struct Faults<N> {
+    /// The nemesis.
+    pub control: Control,
+    /// The nodes.
+    pub nodes: Rc<RefCell<Nodes>>,
+    /// What is shared.
+    pub state: Rc<RefCell<State>>,
+    /// Woken when [`State::stop`] is set.
+    pub wake: Rc<Notify>,
+    /// The run's clock.
+    pub clock: Clock,
+    /// Where records go.
+    pub notes: N,
+}
+
+impl<N: Notes> Faults<N> {
+    /// Follows the schedule to its final heal; answers the nemesis and the reports of that heal.
+    ///
+    /// # Errors
+    /// When the nemesis died or a node could not be started: what is in force is then unknown.
+    pub async fn follow(mut self, mut steps: impl Steps) -> anyhow::Result<(Control, Vec<Report>)> {
+        let mut healed = Vec::new();
+        loop {
+            let step = {
+                let mut state = self.state.borrow_mut();
+                if state.stop {
+                    steps.stop();
+                }
+                let step = steps.next(self.clock.now(), &state.view);
+                state.in_force = steps.in_force().iter().map(|instance| instance.name.clone()).collect();
+                step
+            };
+            match step {
+                Step::Begin(instance) => self.begin(&instance).await?,
+                Step::End(ending) => self.end(&ending).await?,
+                Step::Wait { until } => {
+                    tokio::select! {
+                        () = self.wake.notified() => {}
+                        () = tokio::time::sleep_until(self.clock.at(until)) => {}
+                    }
+                }
+                Step::Heal { actions } => {
+                    let (_, mut reports) = self.perform_all(&actions).await?;
+                    reports.extend(self.control.heal().await?);
+                    healed.extend(reports);
+                }
+                Step::Done => return Ok((self.control, healed)),
+            }
+        }
+    }
+
+    async fn begin(&mut self, instance: &Instance) -> anyhow::Result<()> {
+        let (since, reports) = self.perform_all(&instance.decision.start).await?;
+        let replaces = instance.replaces.map(|id| id.0);
+        self.record(
+            &instance.name,
+            instance.id.0,
+            "begin",
+            &instance.decision.story,
+            since,
+            &reports,
+            replaces,
+        );
+        Ok(())
+    }
+
+    async fn end(&mut self, ending: &Ending) -> anyhow::Result<()> {
+        let (since, reports) = self.perform_all(&ending.actions).await?;
+        self.record(&ending.name, ending.id.0, "end", "", since, &reports, None);
+        Ok(())
+    }
+
+    async fn perform_all(&mut self, actions: &[Action]) -> anyhow::Result<(Nanos, Vec<Report>)> {
+        let since = self.clock.now();
+        let mut reports = Vec::with_capacity(actions.len());
+        for action in actions {
+            reports.push(self.perform(action).await?);
+        }
+        Ok((since, reports))
+    }
+
+    async fn perform(&mut self, action: &Action) -> anyhow::Result<Report> {
+        match (action.performer(), action) {
+            (Performer::Arena, Action::Start { node }) => {
+                self.nodes.borrow_mut().start_one(*node)?;
+                Ok(Report { action: action.clone(), outcome: Outcome::Installed, evidence: None })
+            }
+            _ => {
+                let process = action.node().and_then(|node| self.nodes.borrow().process(node));
+                // Before the deed: a node that is seen to end between the signal and the report was killed, it
+                // did not die.
+                if let Action::Kill { node } = action {
+                    self.nodes.borrow_mut().expect_down(*node);
+                }
+                let report = self.control.perform(action, process).await?;
+                match action {
+                    Action::Pause { node } => {
+                        self.nodes.borrow_mut().expect_paused(*node, report.outcome.is_installed());
+                    }
+                    Action::Resume { node } => self.nodes.borrow_mut().expect_paused(*node, false),
+                    _ => {}
+                }
+                Ok(report)
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the fields of one record")]
+    fn record(
+        &self,
+        name: &str,
+        id: u64,
+        phase: &'static str,
+        story: &str,
+        since: Nanos,
+        actions: &[Report],
+        replaces: Option<u64>,
+    ) {
+        let outcome = &combined(actions);
+        if let Outcome::Skipped { reason } | Outcome::Indeterminate { reason } = outcome {
+            self.state.borrow_mut().doubts.insert(format!("{name} ({phase}): {reason}"));
+        }
+        let record = Record { id, phase, outcome, story, since, actions, replaces };
+        let value = Value::from_data(&record).expect("a record has text keys");
+        self.notes.note(name, value);
+    }
+}
+
+/// A fault is installed when each of its actions is, skipped when each surely had no effect, else in doubt.
+fn combined(actions: &[Report]) -> Outcome {
+    let doubts: Vec<String> = actions
+        .iter()
+        .filter(|report| !report.outcome.is_installed())
+        .map(|report| format!("{}: {}", report.action, report.outcome))
+        .collect();
+    let skipped = actions.iter().all(|report| matches!(report.outcome, Outcome::Skipped { .. }));
+    match (doubts.is_empty(), skipped) {
+        (true, _) => Outcome::Installed,
+        (false, true) => Outcome::skipped(doubts.join("; ")),
+        (false, false) => Outcome::indeterminate(doubts.join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rashomon_nemesis::NodeId;
+
+    use super::*;
+
+    fn report(outcome: Outcome) -> Report {
+        Report { action: Action::Kill { node: NodeId(1) }, outcome, evidence: None }
+    }
+
+    #[test]
+    fn a_fault_counts_only_when_all_of_it_bit() {
+        let installed = || report(Outcome::Installed);
+        let skipped = || report(Outcome::skipped("already dead"));
+        assert_eq!(combined(&[installed(), installed()]), Outcome::Installed);
+        assert!(matches!(combined(&[skipped(), skipped()]), Outcome::Skipped { .. }));
+        assert!(matches!(combined(&[installed(), skipped()]), Outcome::Indeterminate { .. }));
+    }
+}

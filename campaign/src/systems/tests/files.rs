@@ -1,0 +1,129 @@
+//! System files: what is started from the ones that come along, and how mistakes are told.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use expect_test::{Expect, expect};
+use rashomon_nemesis::NodeId;
+
+use crate::systems::{Cluster, Member, System, SystemError};
+
+pub(super) fn cluster(count: u32, protocol: Option<&str>) -> Cluster {
+    let member = |number: u32| Member {
+        id: NodeId(number),
+        address: Ipv4Addr::new(10, 0, 0, number as u8),
+        data: PathBuf::from(format!("/run/n{number}")),
+    };
+    Cluster { members: (1..=count).map(member).collect(), protocol: protocol.map(str::to_owned), seed: 7 }
+}
+
+fn check_arguments(system: &str, protocol: Option<&str>, defects: &[&str], expected: &Expect) {
+    let system = System::load(system).unwrap();
+    let defects: Vec<String> = defects.iter().map(|defect| (*defect).to_owned()).collect();
+    let arguments = system.arguments(&cluster(3, protocol), 1, &defects).unwrap();
+    expected.assert_eq(&arguments.join("\n"));
+}
+
+#[test]
+fn the_reference_node_is_started_like_this() {
+    check_arguments("reference", Some("raft"), &["R09", "R22"], &expect![[r#""#]]);
+}
+
+#[test]
+fn etcd_is_started_like_this() {
+    check_arguments("etcd", None, &[], &expect![[r#""#]]);
+}
+
+#[test]
+fn every_built_in_file_is_read_under_its_own_name() {
+    for system in System::built_in() {
+        assert_eq!(System::load(system.name()).unwrap().doc(), system.doc());
+    }
+}
+
+#[test]
+fn the_examples_are_read() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/systems/examples/etcd_by_program.toml");
+    let system = System::load(path).unwrap();
+    assert_eq!(system.name(), "etcd-by-program");
+    assert_eq!(system.origin(), path);
+}
+
+const SOUND: &str = r#"name = "mine"
+doc = "Mine."
+protocols = ["raft"]
+[node]
+program = "/bin/true"
+arguments = ["--id={id}"]
+[probe]
+kind = "port"
+[client]
+kind = "program"
+command = ["cat"]
+"#;
+
+/// The sound file with one text replaced, and what is said about it.
+fn told(from: &str, to: &str) -> String {
+    assert!(SOUND.contains(from), "{from:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    std::fs::write(&path, SOUND.replacen(from, to, 1)).unwrap();
+    let error = System::load(path.to_str().unwrap()).unwrap_err();
+    error.to_string().replace(folder.path().to_str().unwrap(), "DIR")
+}
+
+#[test]
+fn a_mistake_in_a_file_is_told_with_its_place() {
+    let mistakes = [
+        ("doc = ", "dok = "),
+        ("kind = \"port\"", "kind = \"ports\""),
+        ("\"--id={id}\"", "\"--id={di}\""),
+        ("\"--id={id}\"", "{ eahc = \"--id={id}\" }"),
+        ("\"--id={id}\"", "\"--process={process}\""),
+        ("name = \"mine\"", "name = \"mine own\""),
+        ("name = \"mine\"", "name = "),
+        ("command = [\"cat\"]", ""),
+        ("kind = \"program\"", "kind = \"etcd-v3-json\""),
+        ("[node]", "[ports]\nclient = 1\npeer = 1\n[node]"),
+        ("[node]", "[ports]\nclient = 65536\n[node]"),
+        ("kind = \"port\"", "kind = \"port\"\nready_ms_max = 99999999"),
+    ];
+    let messages: Vec<String> = mistakes.iter().map(|(from, to)| told(from, to)).collect();
+    expect![[r#""#]].assert_eq(&messages.join("\n---\n"));
+}
+
+#[test]
+fn a_system_that_does_not_exist_is_told_what_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("large.toml"), "#".repeat(100_000)).unwrap();
+    std::fs::write(path("binary.toml"), [0xff, 0xfe]).unwrap();
+    let wrong =
+        ["ectd".to_owned(), "redis".to_owned(), path("none.toml"), path("large.toml"), path("binary.toml")];
+    let messages = wrong.map(|name| System::load(&name).unwrap_err().to_string());
+    expect![[r#""#]].assert_eq(&messages.join("\n").replace(folder.path().to_str().unwrap(), "DIR"));
+}
+
+#[test]
+fn a_plan_that_a_system_cannot_serve_is_refused() {
+    let [reference, etcd] = ["reference", "etcd"].map(|name| System::load(name).unwrap());
+    let refusals = [
+        reference.check(None, false),
+        reference.check(Some("zab"), false),
+        etcd.check(Some("raft"), false),
+        etcd.check(None, true),
+    ];
+    let messages = refusals.map(|refusal| refusal.unwrap_err().to_string());
+    expect![[r#""#]].assert_eq(&messages.join("\n"));
+    assert!(reference.check(Some("raft"), true).is_ok());
+    assert!(etcd.check(None, false).is_ok());
+}
+
+#[test]
+fn a_program_that_is_missing_is_told_with_its_package() {
+    let mut system = System::load("etcd").unwrap();
+    system.description.node.program = "etcd-of-nowhere".to_owned();
+    let error = system.launch(&cluster(1, None), 0, &[]).unwrap_err();
+    assert!(matches!(error, SystemError::Missing { .. }));
+    expect![[r#""#]].assert_eq(&error.to_string());
+}
