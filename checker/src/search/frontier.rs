@@ -24,10 +24,12 @@
 //! Rules 3 and 4 come into play only for models that name their overwriting operations ([`Effect::Overwrite`]).
 //! Next: [`super::strategy`], which decides what to count.
 
+use std::collections::VecDeque;
+
 use rustc_hash::FxHashMap;
 
 use super::program::{Item, Program};
-use super::rows::{self, Layout, Offer, Table, UNSEEN};
+use super::rows::{self, Layout, Table, UNSEEN};
 use super::space::Space;
 use super::trace::{ROOT, Trace};
 use crate::model::{Effect, Model, NEVER};
@@ -79,6 +81,8 @@ pub(crate) struct Frontier<'a, M: Model> {
     front: Table,
     next: Table,
     seen: Table,
+    /// Rows of `seen` that are still to be extended.
+    todo: VecDeque<u32>,
     trace: Trace,
     slots: Vec<Option<Slot>>,
     slot_of: FxHashMap<u32, u32>,
@@ -124,6 +128,7 @@ impl<'a, M: Model> Frontier<'a, M> {
             front,
             next: Table::new(layout),
             seen: Table::new(layout),
+            todo: VecDeque::new(),
             trace: Trace::default(),
             slots: Vec::new(),
             slot_of: FxHashMap::default(),
@@ -231,6 +236,7 @@ impl<'a, M: Model> Frontier<'a, M> {
         let slot = self.slot_of[&item];
         self.next.clear();
         self.seen.clear();
+        self.todo.clear();
         for at in 0..self.front.len() {
             let row = self.front.row(at).to_vec();
             let (taken, passed) = (self.layout.is_taken(&row, slot), self.layout.is_passed(&row, slot));
@@ -241,10 +247,8 @@ impl<'a, M: Model> Frontier<'a, M> {
                 self.explore(&row);
             }
         }
-        let mut at = 0;
-        while at < self.seen.len() {
-            self.extend(at, slot, meter)?;
-            at += 1;
+        while let Some(at) = self.todo.pop_front() {
+            self.extend(at as usize, slot, meter)?;
         }
         if self.next.len() == 0 {
             return Ok(false);
@@ -299,9 +303,7 @@ impl<'a, M: Model> Frontier<'a, M> {
     /// The configuration outlives the return of the operation in this slot.
     fn survive(&mut self, mut row: Vec<u64>, slot: u32) {
         self.layout.mark(&mut row, slot, false, false);
-        if self.next.offer(&row) == (Offer::Known { lossy: true }) {
-            self.lossy = true;
-        }
+        self.lossy |= self.next.offer(&row).lossy;
     }
 
     /// The configuration is to be extended, unless it was already.
@@ -313,8 +315,11 @@ impl<'a, M: Model> Frontier<'a, M> {
                 return;
             }
         }
-        if self.seen.offer(row) == (Offer::Known { lossy: true }) {
-            self.lossy = true;
+        let offer = self.seen.offer(row);
+        self.lossy |= offer.lossy;
+        // A cheaper way to a row that was extended already may go where the dearer one could not.
+        if offer.better {
+            self.todo.push_back(offer.at);
         }
     }
 

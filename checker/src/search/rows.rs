@@ -114,13 +114,14 @@ pub(crate) fn set_tail(row: &mut [u64], cost: u32, path: u32) {
 }
 
 /// What became of a row that was offered to a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Offer {
-    New,
-    /// Its key was there. `Lossy`: and the one dropped carried something less than the one kept.
-    Known {
-        lossy: bool,
-    },
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offer {
+    /// Where the row with its key is.
+    pub(crate) at: u32,
+    /// Whether it is new there, or cheaper than the one that was.
+    pub(crate) better: bool,
+    /// Whether of two the one dropped carried something less than the one kept.
+    pub(crate) lossy: bool,
 }
 
 /// A set of rows.
@@ -187,14 +188,14 @@ impl Table {
             if replaces {
                 self.row_mut(at).copy_from_slice(row);
             }
-            return Offer::Known { lossy };
+            return Offer { at: at as u32, better: replaces, lossy };
         }
         let at = self.len as u32;
         self.rows.extend_from_slice(row);
         self.len += 1;
         let (width, length, rows) = (layout.width(), layout.key(), &self.rows);
         self.index.insert_unique(hash(key), at, |&at| hash(&rows[at as usize * width..][..length]));
-        Offer::New
+        Offer { at, better: true, lossy: false }
     }
 
     /// Drops rows that another one covers and that cost no less. Looks at no more than `reach` rows per row, so that it
