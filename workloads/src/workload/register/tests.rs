@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use rand::SeedableRng as _;
-use rashomon_histories::{Kind, Nanos};
+use rashomon_checker::models::CasRegister;
+use rashomon_checker::{Verdict, decode, judge};
+use rashomon_histories::{Header, History, Kind, Nanos};
 
 use super::*;
 use crate::client::Reply;
@@ -14,7 +16,7 @@ use crate::workload::by_name;
 
 /// A linearizable store: every operation takes effect when it is asked, and the answer travels for a while. One
 /// in `unknown_one_in` answers is lost.
-pub(crate) fn store(seed: u64, unknown_one_in: u32) -> impl FnMut(Nanos, &Invocation) -> Answered {
+fn store(seed: u64, unknown_one_in: u32) -> impl FnMut(Nanos, &Invocation) -> Answered {
     let mut rng = Rng::seed_from_u64(seed);
     let mut registers = BTreeMap::<SmolStr, i64>::new();
     move |_, operation| {
@@ -39,7 +41,7 @@ pub(crate) fn store(seed: u64, unknown_one_in: u32) -> impl FnMut(Nanos, &Invoca
     }
 }
 
-pub(crate) fn run(workload: &str, clients: u32, seed: u64) -> Simulated {
+fn run(workload: &str, clients: u32, seed: u64) -> Simulated {
     let layout = Layout::new(clients, ["n1", "n2", "n3", "n4", "n5"]).unwrap();
     let mut phases = Phases::new(by_name(workload).unwrap(), &Options::default(), Nanos::from_secs(5), seed);
     simulate(&mut phases, &layout, 5_000, store(seed, 100))
@@ -86,5 +88,49 @@ fn a_value_of_another_key_shows() {
         let number = (event.value.as_int().unwrap() - 1) / lifetime;
         let key = key_of.entry(number).or_insert_with(|| event.key.clone().unwrap());
         assert_eq!(event.key.as_ref(), Some(&*key));
+    }
+}
+
+fn judged(run: &Simulated) -> Verdict {
+    let history = History::from_events(Header::new("simulated"), run.events.clone()).unwrap();
+    let keys = decode(&CasRegister::default(), &history).unwrap();
+    judge(&CasRegister::default(), &keys, &rashomon_checker::Options::default()).verdict
+}
+
+#[test]
+fn the_judge_reads_what_is_asked_and_finds_a_sound_store_valid() {
+    for workload in ["register", "register-small", "register-read-heavy"] {
+        assert_eq!(judged(&run(workload, 10, 4)), Verdict::Valid, "{workload}");
+    }
+}
+
+/// From the second half on, one node answers reads from what it knew at half-time.
+fn with_a_stale_node(seed: u64) -> impl FnMut(Nanos, &Invocation) -> Answered {
+    let mut sound = store(seed, 1_000_000);
+    let mut asked = 0;
+    let mut seen = BTreeMap::<SmolStr, Value>::new();
+    move |now, operation| {
+        asked += 1;
+        let (latency, outcome) = sound(now, operation);
+        let key = operation.key.clone().unwrap();
+        let is_stale = asked > 2_500 && operation.f == READ && operation.node.as_deref() == Some("n3");
+        let value = match &outcome {
+            Ok(Reply { value: Some(value) }) if asked <= 2_500 => value.clone(),
+            _ if is_stale => seen.get(&key).cloned().unwrap_or_default(),
+            _ => return (latency, outcome),
+        };
+        seen.insert(key, value.clone());
+        (latency, Ok(Reply::value(value)))
+    }
+}
+
+#[test]
+fn a_stale_node_is_found() {
+    for workload in ["register", "register-small", "register-read-heavy"] {
+        let layout = Layout::new(10, ["n1", "n2", "n3", "n4", "n5"]).unwrap();
+        let limit = Nanos::from_secs(5);
+        let mut phases = Phases::new(by_name(workload).unwrap(), &Options::default(), limit, 5);
+        let run = simulate(&mut phases, &layout, 5_000, with_a_stale_node(5));
+        assert_eq!(judged(&run), Verdict::Invalid, "{workload}");
     }
 }
