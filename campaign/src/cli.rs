@@ -21,6 +21,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Judge a recorded history: a file, or the folder of a run.
     Check(CheckArgs),
+    /// Count how often and how fast each planted bug is found, and whether the sound node stays green.
+    Zoo(ZooArgs),
     /// The nemesis process; started by `run`, it speaks JSON lines on its standard input and output.
     #[command(hide = true)]
     Nemesis,
@@ -129,4 +131,39 @@ pub struct ListArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which planted bugs, and how often.
+#[derive(Debug, Args)]
+pub struct ZooArgs {
+    /// Planted bugs, separated by commas, or `none`; all that there are when not given.
+    #[arg(long, value_delimiter = ',')]
+    pub defects: Option<Vec<String>>,
+    /// Runs per planted bug, each with a seed of its own.
+    #[arg(long, default_value_t = 1)]
+    pub seeds: u64,
+    /// Runs of the sound node.
+    #[arg(long, default_value_t = 5)]
+    pub clean: u64,
+    /// The first seed; the others count up from it.
+    #[arg(long, default_value_t = 1)]
+    pub first_seed: u64,
+    /// How long each run lasts at most.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "60s")]
+    pub duration: Duration,
+    /// Share of its runs in which a planted bug must be found.
+    #[arg(long, default_value_t = 0.9)]
+    pub share_min: f64,
+    /// Folder for the runs; those that went as expected are removed.
+    #[arg(long, value_name = "DIR", default_value = "runs/zoo")]
+    pub store: PathBuf,
+    /// Write every figure as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write the table as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// Further arguments of every run, after `--`.
+    #[arg(last = true)]
+    pub run: Vec<String>,
 }

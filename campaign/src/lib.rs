@@ -18,3 +18,4 @@ pub mod check;
 pub mod doctor;
 pub mod list;
 pub mod nemesis;
+pub mod zoo;

@@ -6,7 +6,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use rashomon_campaign::cli::{Cli, Command};
 use rashomon_campaign::exit::{Outcome, outcome_of};
-use rashomon_campaign::{check, doctor, list, nemesis, run};
+use rashomon_campaign::{check, doctor, list, nemesis, run, zoo};
 
 /// The judge's visited sets are many small tables: a fast allocator is worth two to four times there.
 #[global_allocator]
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::command(&args),
         Command::Nemesis => nemesis::command(),
         Command::Doctor { json } => doctor::command(json),
+        Command::Zoo(args) => zoo::command(&args),
         Command::List(args) => list::command(&args),
     };
     match result {

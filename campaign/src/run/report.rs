@@ -78,14 +78,13 @@ impl Report {
         if let Safety::Undecided { reason } = &self.axes.safety {
             let _ = writeln!(text, "           {reason}");
         }
-        for violation in self.violations.iter().take(3) {
-            for (position, sentence) in violation.sentences.iter().enumerate() {
-                let mark = if position == 0 { "•" } else { " " };
-                let _ = writeln!(text, "  {mark} {sentence}");
+        if let Some(first) = self.violations.first() {
+            for sentence in &first.sentences {
+                let _ = writeln!(text, "  {sentence}");
             }
         }
-        if self.violations.len() > 3 {
-            let _ = writeln!(text, "  … and {} more keys, in verdict.json", self.violations.len() - 3);
+        if self.violations.len() > 1 {
+            let _ = writeln!(text, "  … and {} more keys, in verdict.json", self.violations.len() - 1);
         }
         let axes = &self.axes;
         for (name, problems) in [

@@ -136,8 +136,11 @@ fn encoded(value: i64) -> String {
     BASE64.encode(value.to_string())
 }
 
+/// An answer without a header is no answer of etcd's, whatever its HTTP status says.
 #[derive(Deserialize)]
 struct Range {
+    #[serde(rename = "header")]
+    _header: Json,
     #[serde(default)]
     kvs: Vec<KeyValue>,
 }
@@ -158,7 +161,6 @@ fn range_answer(response: &Response) -> Outcome {
     Ok(Reply::value(Value::Int(number.ok_or_else(malformed)?)))
 }
 
-/// An answer without a header is no answer of etcd's, whatever its HTTP status says.
 #[derive(Deserialize)]
 struct Put {
     #[serde(rename = "header")]

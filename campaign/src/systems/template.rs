@@ -350,6 +350,16 @@ mod tests {
             wrong.iter().map(|text| format!("{text}: {}", parse(text).unwrap_err())).collect();
         messages.push(parse(&"x".repeat(5000)).unwrap_err().to_string());
         messages.push(parse("--key={process}").unwrap().expand(&NODES[0]).unwrap_err().to_string());
-        expect![[r#""#]].assert_eq(&messages.join("\n"));
+        expect![[r#"
+            {nmae}: nothing is called {nmae}; there are {id}, {name}, {address}, {data}, {client_port}, {peer_port}, {node_count}, {protocol}, {seed}, {folder}, {defect}, {process}, {timeout_ms}, {each:JOINT}…{end}, {others:JOINT}…{end}
+            {name: a single '{': write {{ or }} for a brace that is meant as such
+            name}: a single '}': write {{ or }} for a brace that is meant as such
+            {each:,}{name}: {each:…} and {others:…} need an {end} each, and cannot stand in each other
+            {end}: {each:…} and {others:…} need an {end} each, and cannot stand in each other
+            {each:,}{others:,}{end}{end}: {each:…} and {others:…} need an {end} each, and cannot stand in each other
+            {}: nothing is called {}; there are {id}, {name}, {address}, {data}, {client_port}, {peer_port}, {node_count}, {protocol}, {seed}, {folder}, {defect}, {process}, {timeout_ms}, {each:JOINT}…{end}, {others:JOINT}…{end}
+            {each}: nothing is called {each}; there are {id}, {name}, {address}, {data}, {client_port}, {peer_port}, {node_count}, {protocol}, {seed}, {folder}, {defect}, {process}, {timeout_ms}, {each:JOINT}…{end}, {others:JOINT}…{end}
+            5000 bytes: expected at most 4096
+            "--key={process}" uses {process} (number of the client process; in the client's command only), which has no value here"#]].assert_eq(&messages.join("\n"));
     }
 }

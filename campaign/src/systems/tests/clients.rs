@@ -165,6 +165,7 @@ async fn a_program_in_python_keeps_registers() {
 /// A system whose client is this shell script.
 fn shell(folder: &Path, script: &str) -> Arc<dyn Connector> {
     let path = folder.join("shell.toml");
+    let script = script.replace('{', "{{").replace('}', "}}");
     let text = format!(
         "name = \"shell\"\ndoc = \"A script.\"\n[node]\nprogram = \"/bin/true\"\n[probe]\nkind = \"port\"\n\
          [client]\nkind = \"program\"\ncommand = [\"sh\", \"-c\", {script:?}, \"{{process}}\", \"{{name}}\"]\n"
@@ -206,9 +207,20 @@ async fn a_program_that_ended_between_operations_is_started_again() {
     let connector = shell(folder.path(), "read l; echo '{\"type\":\"ok\",\"value\":'$$'}'");
     let mut client = connector.open(0, "n1");
     let first = client.call_dyn(&operation("read", Value::Null)).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    ended(first.value.as_ref().and_then(Value::as_int).unwrap()).await;
     let second = client.call_dyn(&operation("read", Value::Null)).await.unwrap();
     assert_ne!(first, second, "another process answers");
+}
+
+/// Waits until the process has ended; nobody has reaped it yet.
+async fn ended(pid: i64) {
+    for _ in 0..500 {
+        match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+            Ok(stat) if !stat.contains(") Z ") => tokio::time::sleep(Duration::from_millis(10)).await,
+            _ => return,
+        }
+    }
+    panic!("process {pid} did not end within 5 s");
 }
 
 #[tokio::test]
@@ -272,17 +284,16 @@ async fn a_connection_that_breaks_after_the_request_is_unknown() {
 async fn nonsense_is_unknown() {
     for (address, connector) in network_clients(8).await {
         let listener = TcpListener::bind(address).await.unwrap();
-        let talking = async {
+        let talking = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 16];
             stream.read_exact(&mut request).await.unwrap();
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nwhat?!").await.unwrap();
             let mut rest = Vec::new();
             let _ = stream.read_to_end(&mut rest).await;
-        };
-        let mut client = connector.open(0, "n1");
-        let write = operation("write", 1);
-        let outcome = tokio::select! { outcome = client.call_dyn(&write) => outcome, () = talking => panic!("no answer") };
+        });
+        let outcome = connector.open(0, "n1").call_dyn(&operation("write", 1)).await;
+        talking.abort();
         let (code, definite) = code(&outcome);
         match address.port() {
             // Without a session the reference node's client has not sent its write.
