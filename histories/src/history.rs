@@ -52,13 +52,18 @@ impl History {
     /// # Errors
     /// The first event that breaks a rule.
     pub fn from_events(header: Header, events: Vec<Event>) -> Result<Self, IllFormed> {
+        Self::sealed(header, events, Tail::Whole)
+    }
+
+    /// As [`History::from_events`], from a file that ended so.
+    pub(crate) fn sealed(header: Header, events: Vec<Event>, tail: Tail) -> Result<Self, IllFormed> {
         let mut rules = WellFormed::new();
         let mut counterparts = vec![None; events.len()];
         for (position, event) in events.iter().enumerate() {
             let closes = rules.admit(event).map_err(|broken| IllFormed { position, broken })?;
             pair(&mut counterparts, event.index, closes);
         }
-        Ok(History { header, events, counterparts, tail: Tail::Whole })
+        Ok(History { header, events, counterparts, tail })
     }
 
     /// Reads a whole file; zstd when its name ends in `.zst`.
@@ -77,7 +82,7 @@ impl History {
         Self::collect(Reader::new(name, Box::new(input))?)
     }
 
-    fn collect(mut reader: Reader) -> Result<Self, ReadError> {
+    pub(crate) fn collect(mut reader: Reader) -> Result<Self, ReadError> {
         let mut events = Vec::new();
         let mut counterparts = Vec::new();
         while let Some((event, closes)) = reader.next_event()? {

@@ -21,10 +21,11 @@ mod reader;
 mod writer;
 
 pub use reader::Reader;
+pub(crate) use reader::open_stream;
 pub use writer::{FileWriter, Writer, write_file};
 
 /// Longest line that is read or written, in bytes, without its end: a read of a whole set is one line.
-pub const LINE_BYTES_MAX: u64 = 1 << 24;
+pub const LINE_BYTES_MAX: u64 = 1 << 22;
 
 /// How a file ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,6 +101,31 @@ pub enum ReadError {
     Empty {
         /// The file.
         name: String,
+    },
+    /// Another tool's history is not what its format says.
+    #[error("{name}, line {line}, column {column}: {problem}; expected {expected}")]
+    Foreign {
+        /// The file.
+        name: String,
+        /// Line number, from 1.
+        line: u64,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong.
+        problem: String,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// The file is no history that this program knows.
+    #[error(
+        "{name}, line 1: begins with {start:?}; expected a history: JSON lines with a rashomon_history header, \
+         Jepsen's EDN maps, Jepsen's log, or a JSON list of operations"
+    )]
+    UnknownFormat {
+        /// The file.
+        name: String,
+        /// How it begins.
+        start: String,
     },
     /// An event breaks a rule of well-formed histories.
     #[error("{name}, line {line}: {broken}")]

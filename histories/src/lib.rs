@@ -5,7 +5,8 @@
 //! refuses to know what an operation means, what time it is, and where randomness comes from.
 //!
 //! Read on in this order: [`event`] (what one line says), [`recorder`] (how lines come to be), [`history`]
-//! (what a sealed history guarantees), [`rules`] (which lines may follow which), [`jsonl`] (the file).
+//! (what a sealed history guarantees), [`rules`] (which lines may follow which), [`jsonl`] (the file), [`formats`]
+//! (other tools' files), [`corpus`] (golden histories).
 //!
 //! ```
 //! use rashomon_histories::{Completion, Header, History, Invocation, Nanos, Process, Recorder, Value};
@@ -35,6 +36,8 @@ pub mod history;
 pub mod jsonl;
 
 pub mod corpus;
+
+pub mod formats;
 
 pub use event::{Event, Header, Kind, Nanos, Process};
 pub use history::{History, Operation};

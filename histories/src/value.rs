@@ -116,7 +116,7 @@ impl fmt::Display for Value {
 }
 
 /// 2^63: from here on a JSON number without a fraction may be a whole number that lost digits on the way.
-const FLOAT_END: f64 = 9_223_372_036_854_775_808.0;
+pub(crate) const FLOAT_END: f64 = 9_223_372_036_854_775_808.0;
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -215,7 +215,7 @@ fn an_event_too_long_for_a_reader_is_refused_whole() {
     let token = recorder.invoke(write(0, 1)).unwrap();
     let long = "a".repeat(rashomon_histories::jsonl::LINE_BYTES_MAX as usize);
     let error = recorder.complete(token, Completion::ok_with(long.as_str())).unwrap_err().to_string();
-    assert!(error.ends_with("a line has at most 16777216"), "{error}");
+    assert!(error.ends_with("a line has at most 4194304"), "{error}");
     drop(recorder);
     let history = History::read_from("memory", io::Cursor::new(output)).unwrap();
     assert_eq!(history.events().len(), 1, "no half of it is in the file");

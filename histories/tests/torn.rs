@@ -92,7 +92,7 @@ fn check_compressed_prefix(path: &std::path::Path, whole: &History, length: usiz
 fn every_prefix_of_a_compressed_file() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("whole.jsonl.zst");
-    record(FileWriter::create(&source).unwrap(), 40, |_| ()).finish().unwrap();
+    record(FileWriter::create(&source).unwrap(), 16, |_| ()).finish().unwrap();
     let bytes = std::fs::read(&source).unwrap();
     let whole = History::read(&source).unwrap();
     let path = folder.path().join("cut.jsonl.zst");
@@ -107,7 +107,7 @@ fn every_prefix_of_a_compressed_file() {
 fn every_prefix_of_a_compressed_file_that_was_flushed_on_the_way() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("flushed.jsonl.zst");
-    let events: Vec<Event> = record(Vec::new(), 30, |_| ());
+    let events: Vec<Event> = record(Vec::new(), 12, |_| ());
     let mut writer = FileWriter::create(&source).unwrap();
     rashomon_histories::Sink::header(&mut writer, &Header::new("flushed")).unwrap();
     let mut flushed = Vec::new();

@@ -58,7 +58,8 @@ impl Reader {
         Self::start(name.to_owned(), input, false)
     }
 
-    fn start(name: String, input: Box<dyn BufRead>, compressed: bool) -> Result<Self, ReadError> {
+    /// Begins to read; `compressed` tells damaged data from a failing disk.
+    pub(crate) fn start(name: String, input: Box<dyn BufRead>, compressed: bool) -> Result<Self, ReadError> {
         let mut reader = Reader {
             name,
             input,
