@@ -243,14 +243,35 @@ fn pidfd_of(pid: i32) -> io::Result<OwnedFd> {
 fn wait_for_group(mut child: Child) -> Exit {
     use nix::errno::Errno;
     use nix::sys::wait::{Id, WaitPidFlag, waitid};
-    let pid = nix::unistd::Pid::from_raw(processes::pid_of(&child));
-    while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
-    // ESRCH says that nothing was left, which is the usual case.
-    match nix::sys::signal::killpg(pid, nix::sys::signal::Signal::SIGKILL) {
-        Ok(()) | Err(Errno::ESRCH) => Exit::of(child.wait()),
-        Err(errno) => {
-            let exit = Exit::of(child.wait());
-            Exit::Unknown(format!("{exit}; the rest of its process group could not be killed: {errno}"))
-        }
+    let pid = processes::pid_of(&child);
+    let leader = nix::unistd::Pid::from_raw(pid);
+    while waitid(Id::Pid(leader), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
+    let ended = match nix::sys::signal::killpg(leader, nix::sys::signal::Signal::SIGKILL) {
+        Ok(()) => wait_for_members(pid),
+        Err(errno) => Err(errno.into()),
+    };
+    let exit = Exit::of(child.wait());
+    match ended {
+        Ok(()) => exit,
+        Err(error) => Exit::Unknown(format!("{exit}; the rest of its process group did not end: {error}")),
     }
 }
+
+/// A signal was sent to the whole group: the dying are waited for, the dead (whoever has to reap them) are not.
+fn wait_for_members(group: i32) -> io::Result<()> {
+    const STEP: Duration = Duration::from_millis(1);
+    for _ in 0..KILL_WAIT.as_millis() {
+        if processes::living_members(group)?.is_empty() {
+            return Ok(());
+        }
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "nothing tells when somebody else's child has ended; bounded"
+        )]
+        std::thread::sleep(STEP);
+    }
+    Err(io::ErrorKind::TimedOut.into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -39,13 +39,25 @@ fn parse(text: &str) -> Option<ProcessStat> {
     Some(ProcessStat { state, parent, group, start_ticks })
 }
 
+/// The numbers of all processes there are.
+fn all() -> io::Result<Vec<i32>> {
+    let mut pids = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
+    Ok(pids)
+}
+
+/// The members of a process group, zombies left out.
+pub fn living_members(group: i32) -> io::Result<Vec<i32>> {
+    let lives = |pid: &i32| stat(*pid).is_ok_and(|stat| stat.group == group && stat.state != 'Z');
+    Ok(all()?.into_iter().filter(lives).collect())
+}
+
 /// Every process that descends from `ancestor`, zombies left out, in order of their numbers.
 pub fn descendants(ancestor: i32) -> io::Result<Vec<i32>> {
     let mut parents = BTreeMap::new();
-    for entry in fs::read_dir("/proc")? {
-        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
+    for pid in all()? {
         // A process that ended between the two reads is no descendant any more.
         if let Ok(stat) = stat(pid) {
             parents.insert(pid, stat);
@@ -78,16 +90,7 @@ pub fn marked(name: &str, value: &str) -> io::Result<Vec<i32>> {
         fs::read(format!("/proc/{pid}/environ"))
             .is_ok_and(|text| text.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()))
     };
-    let mut pids = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        if pid != own_pid() && holds(pid) {
-            pids.push(pid);
-        }
-    }
-    Ok(pids)
+    Ok(all()?.into_iter().filter(|pid| *pid != own_pid() && holds(*pid)).collect())
 }
 
 /// Our own number, signed as the kernel has it.

@@ -30,27 +30,50 @@ const SWITCHES: [(&str, &str, &str); 3] = [
 
 /// A sentence on what to do, from what the machine says about itself.
 pub fn advice(errno: Errno) -> String {
-    let root = nix::unistd::geteuid().is_root();
-    let switch = SWITCHES.iter().find(|(name, refusing, _)| reads(name, refusing));
-    let cure = match switch {
-        Some((_, _, cure)) if !root => (*cure).to_owned(),
-        _ if errno == Errno::ENOSPC => {
-            "the limit on namespaces is reached: see `sysctl user` for its max_*_namespaces".to_owned()
+    let switch = SWITCHES.iter().find(|(name, refusing, _)| reads(name, refusing)).map(|(_, _, cure)| *cure);
+    let cure = cure(errno, nix::unistd::geteuid().is_root(), switch);
+    format!("{cure}; or run with --arena loopback, which kills and pauses but cuts no links")
+}
+
+/// The switches concern ordinary users only; for them they explain any refusal.
+fn cure(errno: Errno, root: bool, switch: Option<&'static str>) -> &'static str {
+    match (errno, switch) {
+        (_, Some(cure)) if !root => cure,
+        (Errno::ENOSPC, _) => {
+            "the limit on namespaces is reached: see `sysctl user` for its max_*_namespaces"
         }
-        _ if errno == Errno::EINVAL || errno == Errno::ENOSYS => {
-            "this kernel is built without some of: user, mount, network, process namespaces".to_owned()
+        (Errno::EINVAL | Errno::ENOSYS, _) => {
+            "this kernel is built without some of: user, mount, network, process and IPC namespaces"
         }
         _ if root => {
             "this root lacks the capability to make namespaces, as in most containers: give the container \
-                      --privileged, or --cap-add SYS_ADMIN --cap-add NET_ADMIN"
-                .to_owned()
+             --privileged, or --cap-add SYS_ADMIN --cap-add NET_ADMIN"
         }
-        _ => "run as root or with sudo; in a container, its seccomp profile must allow unshare and mount"
-            .to_owned(),
-    };
-    format!("{cure}; or run with --arena loopback, which kills and pauses but cuts no links")
+        _ => "run as root or with sudo; in a container, its seccomp profile must allow unshare and mount",
+    }
 }
 
 fn reads(name: &str, value: &str) -> bool {
     fs::read_to_string(format!("/proc/sys/{name}")).is_ok_and(|text| text.trim() == value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_fits_whoever_is_refused() {
+        let apparmor = Some(SWITCHES[0].2);
+        for (errno, root, switch, word) in [
+            (Errno::EPERM, false, apparmor, "apparmor_restrict_unprivileged_userns=0"),
+            (Errno::EACCES, false, apparmor, "AppArmor"),
+            (Errno::EPERM, true, apparmor, "--cap-add SYS_ADMIN"),
+            (Errno::EPERM, false, None, "sudo"),
+            (Errno::ENOSPC, true, None, "max_*_namespaces"),
+            (Errno::EINVAL, false, None, "kernel is built without"),
+        ] {
+            let cure = cure(errno, root, switch);
+            assert!(cure.contains(word), "{errno}, root {root}: no {word:?} in {cure:?}");
+        }
+    }
 }
