@@ -34,7 +34,8 @@ impl fmt::Display for ProcessIdentity {
 pub struct ProcessSeen {
     /// The start time found under the pid; `None` when there is no such process.
     pub started: Option<u64>,
-    /// Its threads counted by state letter (R running, S sleeping, T stopped, Z dead, …).
+    /// Threads counted by state letter (R running, S sleeping, T stopped, Z dead, …): its own, and those of its
+    /// descendants, which share its fate.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub threads: BTreeMap<char, u32>,
 }
@@ -54,9 +55,9 @@ impl ProcessSeen {
             .sum()
     }
 
-    /// No such process, or only its remains.
+    /// No such process, or only its remains; and no descendant either.
     pub fn is_gone(&self) -> bool {
-        self.started.is_none() || self.living() == 0
+        self.living() == 0
     }
 
     /// Alive, and no living thread is running: every one is in state T.
@@ -67,7 +68,7 @@ impl ProcessSeen {
 
 impl fmt::Display for ProcessSeen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.started.is_none() {
+        if self.threads.is_empty() {
             return f.write_str("gone");
         }
         let threads: Vec<_> = self.threads.iter().map(|(state, count)| format!("{count}{state}")).collect();
@@ -214,9 +215,8 @@ fn judge_process(action: &Action, seen: &ProcessEvidence) -> Outcome {
     {
         return Outcome::indeterminate(format!("{process} gave its pid to another meanwhile"));
     }
-    let replaced = after.started.is_some_and(|started| started != process.started);
     match action {
-        Action::Kill { .. } if after.is_gone() || replaced => Outcome::Installed,
+        Action::Kill { .. } if after.is_gone() => Outcome::Installed,
         Action::Kill { .. } => Outcome::indeterminate(format!("{process} was still there ({after})")),
         _ if after.is_gone() => Outcome::indeterminate(format!("{process} died meanwhile")),
         Action::Pause { .. } if before.is_stopped() => {

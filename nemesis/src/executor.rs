@@ -11,6 +11,7 @@ mod netns;
 mod probe;
 pub mod process;
 mod program;
+mod signal;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, Capabilities, Capability};

@@ -138,6 +138,29 @@ fn busy_threads_for_another_test() {
 }
 
 #[test]
+fn descendants_share_the_fate_of_a_launcher() {
+    // A launcher that waits for its server, which has a worker: three processes, one node.
+    let mut launcher = Command::new("sh");
+    launcher.args(["-c", "sh -c 'sleep 60 & echo ready; wait' & wait"]).stdout(Stdio::piped());
+    let mut launcher = Sleeper(launcher.spawn().unwrap());
+    let mut line = String::new();
+    let output = launcher.0.stdout.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    let (mut nemesis, process) = (nemesis(), launcher.identity());
+    let paused = nemesis.perform(&PAUSE, Some(process));
+    assert_eq!(paused.outcome, Outcome::Installed, "{paused:?}");
+    assert_eq!(seen(&paused).after.threads, [('T', 3)].into(), "all three are stopped");
+    let resumed = nemesis.perform(&RESUME, None);
+    assert_eq!(resumed.outcome, Outcome::Installed, "{resumed:?}");
+    assert!(!seen(&resumed).after.threads.contains_key(&'T'));
+    let killed = nemesis.perform(&KILL, Some(process));
+    assert_eq!(killed.outcome, Outcome::Installed, "{killed:?}");
+    assert_eq!(seen(&killed).before.threads.values().sum::<u32>(), 3);
+    assert!(seen(&killed).after.is_gone());
+}
+
+#[test]
 fn the_dead_are_skipped_with_the_reason() {
     let mut sleeper = Sleeper::new();
     let process = sleeper.identity();

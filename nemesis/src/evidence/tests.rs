@@ -37,7 +37,7 @@ fn kills() {
     check(&kill, "S S", "", "installed");
     check(&kill, "S S", "Z", "installed");
     check(&kill, "T", "Z", "installed");
-    check(&kill, "S", "other R", "installed");
+    check(&kill, "S", "other", "installed");
     check(&kill, "S S", "D Z", "indeterminate: still there (threads 1D+1Z)");
     check(&kill, "", "", "skipped: already dead");
     check(&kill, "Z", "Z", "skipped: already dead");

@@ -73,7 +73,7 @@ impl Firewall {
     }
 
     fn write(&self, script: &str) -> io::Result<()> {
-        run(&self.restore, &["--noflush", "--wait=5"], script).map(|_| ())
+        run(&self.restore, &["--noflush", "--wait=3"], script).map(|_| ())
     }
 }
 

@@ -7,14 +7,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io};
 
+use rustix::fs::OFlags;
+
 use super::firewall::Firewall;
 use super::netns::{self, Place};
 use super::probe::Probes;
-use super::process::{self, Purpose};
+use super::signal::{Purpose, signal};
 use super::{Executor, ExecutorError, Report};
 use crate::action::{Action, Capabilities, Capability};
 use crate::evidence::{CutLink, Evidence, Link, LinkEvidence, Outcome, ProcessIdentity};
@@ -128,7 +131,7 @@ impl Namespaces {
             // Before the signal: should the wait for its effect break off, the heal must still resume it.
             self.paused.insert(node, process);
         }
-        let evidence = process::signal(process, purpose)?;
+        let evidence = signal(process, purpose)?;
         if evidence.after.is_gone() || (purpose == Purpose::Resume && !evidence.after.is_stopped()) {
             self.paused.remove(&node);
         }
@@ -212,7 +215,10 @@ fn attach_links(sites: &[Site]) -> Result<Option<Links>, AttachError> {
     }
     let open = |site: &Site| {
         let path = site.netns.clone().expect("all were just seen to have one");
-        match File::open(&path) {
+        // Opening must not block, whatever kind of file the path names.
+        let opened =
+            File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(&path);
+        match opened {
             Ok(netns) => Ok(Place { node: site.node, address: site.address, netns }),
             Err(source) => Err(AttachError::Namespace { node: site.node, path, source }),
         }

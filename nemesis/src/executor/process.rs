@@ -1,25 +1,12 @@
-//! Signals to identified processes, and what `/proc` shows of them before and after.
-//!
-//! A signal goes through a pidfd opened before the start time is compared, so it reaches the very process that was
-//! meant or none: a recycled pid is never hit. `kill(SIGSTOP)` returns before all threads have stopped, so a pause
-//! waits until `/proc` shows every thread in state T. Next: [`super::namespaces`].
+//! What `/proc` shows of processes: identities, states of threads, who descends from whom. Only looks.
+//! Next: [`super::namespaces`].
 
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
-use std::{fs, str};
+use std::collections::BTreeMap;
+use std::{fs, io};
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::ExecutorError;
-use super::deadline::{Deadline, timespec};
-use crate::evidence::{ProcessEvidence, ProcessIdentity, ProcessSeen};
-
-/// How long the effect of a signal is waited for. A thread in a system call that cannot be interrupted (fdatasync on
-/// a slow disk) stops or dies only when it returns.
-const EFFECT_BOUND: Duration = Duration::from_secs(2);
+use crate::evidence::{ProcessIdentity, ProcessSeen};
 
 /// The identity of the process now running under this pid; `None` when there is none or only its remains.
 pub fn identify(pid: u32) -> io::Result<Option<ProcessIdentity>> {
@@ -29,10 +16,10 @@ pub fn identify(pid: u32) -> io::Result<Option<ProcessIdentity>> {
 
 /// What `/proc` shows of this pid now.
 pub fn look(pid: u32) -> io::Result<ProcessSeen> {
-    let Some((_, started)) = read_stat(&format!("/proc/{pid}/stat"))? else {
+    let Some(stat) = read_stat(&format!("/proc/{pid}/stat"))? else {
         return Ok(ProcessSeen::default());
     };
-    let mut seen = ProcessSeen { started: Some(started), ..ProcessSeen::default() };
+    let mut seen = ProcessSeen { started: Some(stat.started), ..ProcessSeen::default() };
     let threads = match fs::read_dir(format!("/proc/{pid}/task")) {
         Ok(threads) => threads,
         Err(error) if is_gone(&error) => return Ok(ProcessSeen::default()),
@@ -44,15 +31,46 @@ pub fn look(pid: u32) -> io::Result<ProcessSeen> {
             Err(error) if is_gone(&error) => break,
             Err(error) => return Err(error),
         };
-        if let Some((state, _)) = read_stat(&format!("{}/stat", thread.path().display()))? {
-            *seen.threads.entry(state).or_default() += 1;
+        if let Some(stat) = read_stat(&format!("{}/stat", thread.path().display()))? {
+            *seen.threads.entry(stat.state).or_default() += 1;
         }
     }
     Ok(seen)
 }
 
-/// State letter and start time (fields 3 and 22); `None` when the process or thread is gone.
-fn read_stat(path: &str) -> io::Result<Option<(char, u64)>> {
+/// The processes that descend from this one, without itself, parents before children. Those whose parent exited
+/// before them belong to another parent now and are not found.
+pub(crate) fn descendants(pid: u32) -> io::Result<Vec<ProcessIdentity>> {
+    let mut children = BTreeMap::<u32, Vec<ProcessIdentity>>::new();
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        if let Some(stat) = read_stat(&format!("/proc/{pid}/stat"))? {
+            children.entry(stat.parent).or_default().push(ProcessIdentity { pid, started: stat.started });
+        }
+    }
+    // Breadth first. Taking each list out of the map ends the walk even if pids were used again while reading.
+    let mut found = children.remove(&pid).unwrap_or_default();
+    let mut next = 0;
+    while let Some(child) = found.get(next).copied() {
+        found.extend(children.remove(&child.pid).unwrap_or_default());
+        next += 1;
+    }
+    Ok(found)
+}
+
+/// What is used of `/proc/PID/stat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    /// Field 3.
+    state: char,
+    /// Field 4: the parent's pid.
+    parent: u32,
+    /// Field 22: start time in clock ticks since boot.
+    started: u64,
+}
+
+/// `None` when the process or thread is gone.
+fn read_stat(path: &str) -> io::Result<Option<Stat>> {
     match fs::read_to_string(path) {
         Ok(text) => match parse_stat(&text) {
             Some(found) => Ok(Some(found)),
@@ -64,98 +82,16 @@ fn read_stat(path: &str) -> io::Result<Option<(char, u64)>> {
 }
 
 /// The name (field 2) may hold blanks and parentheses: everything counts from the last one.
-fn parse_stat(text: &str) -> Option<(char, u64)> {
+fn parse_stat(text: &str) -> Option<Stat> {
     let mut fields = text[text.rfind(')')? + 1..].split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
-    // The state was field 3; 18 more lie between it and field 22.
-    Some((state, fields.nth(18)?.parse().ok()?))
+    let parent = fields.next()?.parse().ok()?;
+    // The parent was field 4; 17 more lie between it and field 22.
+    Some(Stat { state, parent, started: fields.nth(17)?.parse().ok()? })
 }
 
 fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
-}
-
-/// What a signal is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    Kill,
-    Pause,
-    Resume,
-}
-
-impl Purpose {
-    fn signal(self) -> Signal {
-        match self {
-            Purpose::Kill => Signal::KILL,
-            Purpose::Pause => Signal::STOP,
-            Purpose::Resume => Signal::CONT,
-        }
-    }
-
-    fn reached(self, seen: &ProcessSeen) -> bool {
-        match self {
-            Purpose::Kill => seen.is_gone(),
-            Purpose::Pause => seen.is_stopped(),
-            Purpose::Resume => !seen.threads.contains_key(&'T'),
-        }
-    }
-}
-
-/// Sends the signal to exactly this process and waits, bounded, until its effect shows.
-pub(crate) fn signal(process: ProcessIdentity, purpose: Purpose) -> Result<ProcessEvidence, ExecutorError> {
-    let what = || format!("{purpose:?} of {process}");
-    let refused = |error: &dyn ToString| ExecutorError::Refused { what: what(), reason: error.to_string() };
-    let broke_off = |error: io::Error| ExecutorError::BrokeOff { what: what(), reason: error.to_string() };
-    let evidence = |before, after| Ok(ProcessEvidence { process, before, after });
-
-    if process.pid == std::process::id() {
-        return Err(refused(&"that is the nemesis itself"));
-    }
-    let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
-    let pid = pid.ok_or_else(|| refused(&"no such number can be a pid"))?;
-    // First the handle, then the look: if the process ends in between, the handle reaches nobody.
-    let handle = match pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(handle) => handle,
-        Err(Errno::SRCH) => return evidence(ProcessSeen::default(), ProcessSeen::default()),
-        Err(error) => return Err(refused(&error)),
-    };
-    let before = look(process.pid).map_err(|error| refused(&error))?;
-    if before.started != Some(process.started) || before.is_gone() {
-        return evidence(before.clone(), before);
-    }
-    match pidfd_send_signal(&handle, purpose.signal()) {
-        Ok(()) => {}
-        // It ended between the look and the signal: to the judgement it was dead already.
-        Err(Errno::SRCH) => return evidence(ProcessSeen::default(), ProcessSeen::default()),
-        Err(error) => return Err(refused(&error)),
-    }
-    let after = wait(process, purpose, &handle).map_err(broke_off)?;
-    evidence(before, after)
-}
-
-/// Looks until the purpose is reached, the process is another's or gone, or the bound has passed.
-fn wait(process: ProcessIdentity, purpose: Purpose, handle: &OwnedFd) -> io::Result<ProcessSeen> {
-    let deadline = Deadline::after(EFFECT_BOUND);
-    let mut pause = Duration::from_micros(200);
-    loop {
-        let seen = look(process.pid)?;
-        let over = seen.started != Some(process.started) || seen.is_gone();
-        if over || purpose.reached(&seen) || deadline.passed() {
-            return Ok(seen);
-        }
-        exited(handle.as_fd(), pause.min(deadline.left()))?;
-        pause = (pause * 2).min(Duration::from_millis(20));
-    }
-}
-
-/// Waits for the process to exit, at most so long; a pidfd becomes readable when it does.
-pub(crate) fn exited(handle: BorrowedFd<'_>, bound: Duration) -> io::Result<bool> {
-    let mut watched = [PollFd::new(&handle, PollFlags::IN)];
-    match poll(&mut watched, Some(&timespec(bound))) {
-        Ok(count) => Ok(count > 0),
-        Err(Errno::INTR) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(test)]
@@ -165,24 +101,9 @@ mod tests {
     #[test]
     fn the_name_of_a_process_cannot_forge_its_start_time() {
         let stat = "7 (a) S 1 2 3 (x) R 1 7 7 0 -1 4194560 9 0 0 0 1 2 0 0 20 0 1 0 4711 22 33";
-        assert_eq!(parse_stat(stat), Some(('R', 4711)));
+        assert_eq!(parse_stat(stat), Some(Stat { state: 'R', parent: 1, started: 4711 }));
         for broken in ["", "7 (a", "7 (a)", "7 (a) S 1 2 3"] {
             assert_eq!(parse_stat(broken), None, "{broken:?}");
-        }
-    }
-
-    #[test]
-    fn oneself_is_alive_and_refused() {
-        let own = identify(std::process::id()).unwrap().expect("this process runs");
-        let error = signal(own, Purpose::Kill).unwrap_err();
-        assert!(error.definite() && error.to_string().contains("the nemesis itself"), "{error}");
-    }
-
-    #[test]
-    fn impossible_pids_are_refused() {
-        for pid in [0, u32::MAX] {
-            let error = signal(ProcessIdentity { pid, started: 1 }, Purpose::Kill).unwrap_err();
-            assert!(error.definite(), "{error}");
         }
     }
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::process::exited;
+use super::signal::exited;
 
-/// How long a program may take. `iptables` waits up to 5 s for another one's lock.
-const PROGRAM_BOUND: Duration = Duration::from_secs(10);
+/// How long a program may take. `iptables` waits up to 3 s for another one's lock.
+const PROGRAM_BOUND: Duration = Duration::from_secs(4);
 
 /// The most of a program's output that is kept; a firewall of many thousand rules fits.
 const OUTPUT_BYTES_MAX: u64 = 16 << 20;
