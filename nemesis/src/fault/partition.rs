@@ -40,14 +40,14 @@ enum Shape {
 
 /// What a plain partition draws from when nothing is cut.
 const FIRST: &[(Shape, u32)] = &[
-    (Shape::Leader, 25),
-    (Shape::Minority, 25),
+    (Shape::Leader, 35),
+    (Shape::Minority, 20),
     (Shape::Shift, 15),
-    (Shape::OneWay, 10),
-    (Shape::Bridge, 10),
+    (Shape::OneWay, 8),
+    (Shape::Bridge, 8),
     (Shape::Ring, 5),
-    (Shape::Halves, 5),
     (Shape::One, 5),
+    (Shape::Halves, 4),
 ];
 
 /// What it draws from when it takes the place of another.

@@ -221,8 +221,10 @@ fn there_is_peace_at_the_start_and_near_the_middle() {
     for seed in 0..50 {
         let seen = drive(DEFAULT, 5, seed, 60, Nanos(0));
         assert!(seen.peace[0].1 >= Nanos::from_millis(1500));
+        // The quiet stretch begins between two and three fifths of the run, and may join other peace.
         let near = |(from, to): &(Nanos, Nanos)| {
-            to.since(*from) >= Nanos::from_millis(2000) && from.0 >= 24_000_000_000 && to.0 <= 41_500_000_000
+            to.since((*from).max(Nanos::from_secs(24))) >= Nanos::from_secs(2)
+                && *from <= Nanos::from_secs(36)
         };
         assert!(seen.peace.iter().any(near), "seed {seed}: {:?}", seen.peace);
     }
