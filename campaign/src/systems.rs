@@ -28,6 +28,7 @@ pub mod probe;
 pub mod etcd;
 pub mod program;
 pub mod reference;
+pub mod watcher;
 
 #[cfg(test)]
 mod tests;
@@ -323,7 +324,7 @@ impl System {
             ProbeKind::Port => Arc::new(probe::PortProbe::new(addresses, timeout)),
             ProbeKind::Program => {
                 let commands = self.commands(cluster, &self.description.probe.command, timeout)?;
-                Arc::new(program::ProgramProbe::new(commands, timeout))
+                Arc::new(watcher::ProgramProbe::new(commands, timeout))
             }
         })
     }

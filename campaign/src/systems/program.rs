@@ -26,18 +26,15 @@
 //!   open operation is `info`, and the program is killed.
 //!
 //! # A probe program
-//! One is started for every question. It prints one line and exits: `{"role":"leader","term":4}`; the role is
-//! `leader`, `follower`, `candidate` or `unknown`, the term may be left out. No answer within `{timeout_ms}`: not ready.
+//! See [`super::watcher`].
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
 
 use rashomon_histories::{Invocation, Process, Value};
-use rashomon_nemesis::{NodeId, NodeView, Role};
-use rashomon_workloads::client::BoxedFuture;
+use rashomon_nemesis::NodeId;
 use rashomon_workloads::{BoxedClient, CallError, Client, Connector, ErrorCode, Outcome, Reply};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -45,7 +42,6 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
 use super::ClientSettings;
-use super::probe::{NodeStatus, Probe, within};
 
 /// Longest line that is read, in bytes, without its end.
 pub const LINE_BYTES_MAX: u64 = 64 << 10;
@@ -66,7 +62,8 @@ pub struct Command {
 }
 
 impl Command {
-    fn start(&self, process: Option<u64>, log: Stdio) -> Result<Child, String> {
+    /// Starts it; it is killed when what is returned is dropped.
+    pub(super) fn start(&self, process: Option<u64>, log: Stdio) -> Result<Child, String> {
         let process = process.map_or_else(String::new, |number| number.to_string());
         let arguments = self.arguments.iter().map(|argument| argument.replace(PROCESS_MARK, &process));
         tokio::process::Command::new(&self.program)
@@ -217,7 +214,7 @@ impl Running {
 }
 
 /// One line, bounded, without its end.
-async fn read_line(output: &mut BufReader<ChildStdout>) -> Result<String, String> {
+pub(super) async fn read_line(output: &mut BufReader<ChildStdout>) -> Result<String, String> {
     let mut line = Vec::new();
     let mut bounded = output.take(LINE_BYTES_MAX + 1);
     bounded.read_until(b'\n', &mut line).await.map_err(|error| format!("stopped writing: {error}"))?;
@@ -243,59 +240,4 @@ fn outcome(operation: &Invocation, answer: Answer) -> Outcome {
     let definite = answer.r#type == AnswerKind::Fail;
     let code = answer.error.unwrap_or_else(|| SmolStr::new_static(ErrorCode::Unknown.name()));
     Err(CallError { definite, code, text: answer.text })
-}
-
-/// Runs a program to ask a node for its role.
-#[derive(Debug)]
-pub struct ProgramProbe {
-    commands: BTreeMap<NodeId, Command>,
-    timeout: Duration,
-}
-
-impl ProgramProbe {
-    /// One command line per node.
-    pub fn new(commands: Vec<Command>, timeout: Duration) -> Self {
-        ProgramProbe {
-            commands: commands.into_iter().map(|command| (command.node, command)).collect(),
-            timeout,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ProbeAnswer {
-    role: ToldRole,
-    #[serde(default)]
-    term: u64,
-}
-
-/// The roles that a program may tell; whether a process runs is not its to say.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ToldRole {
-    Leader,
-    Follower,
-    Candidate,
-    Unknown,
-}
-
-impl Probe for ProgramProbe {
-    fn status(&self, node: NodeId) -> BoxedFuture<'_, Result<NodeStatus, String>> {
-        Box::pin(within(self.timeout, async move {
-            let command = self.commands.get(&node).ok_or_else(|| format!("there is no node {node}"))?;
-            let mut child = command.start(None, Stdio::null())?;
-            let output = child.stdout.take().expect("standard output is piped");
-            let line = read_line(&mut BufReader::new(output)).await?;
-            let told: ProbeAnswer =
-                serde_json::from_str(&line).map_err(|error| format!("the probe wrote {line:?}: {error}"))?;
-            let (role, is_ready) = match told.role {
-                ToldRole::Leader => (Role::Leader, true),
-                ToldRole::Follower => (Role::Follower, true),
-                ToldRole::Candidate => (Role::Candidate, false),
-                ToldRole::Unknown => (Role::Unknown, true),
-            };
-            Ok(NodeStatus { view: NodeView { role, term: told.term }, is_ready, ..NodeStatus::default() })
-        }))
-    }
 }

@@ -2,11 +2,11 @@
 """A client program and a probe for Rashomon, in Python and without any library: etcd's registers.
 
     etcd_client.py client ADDRESS PORT TIMEOUT_MS    one line in per operation, one line out per completion
-    etcd_client.py probe  ADDRESS PORT TIMEOUT_MS    prints the node's role and exits
+    etcd_client.py probe  ADDRESS PORT TIMEOUT_MS    ten times a second a line with the node's role
 
 To be used by a system file, such as etcd_by_program.toml beside this one.
 """
-import base64, http.client, json, sys
+import base64, http.client, json, sys, time
 
 mode, address, port, timeout_ms = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 DEFINITE = {"etcdserver: no leader": "no-leader", "etcdserver: too many requests": "overloaded"}
@@ -55,13 +55,21 @@ def complete(operation):
     return {"type": "fail", "error": "unsupported"}
 
 
-if mode == "probe":
+def role():
     status, trouble = post("/v3/maintenance/status", {})
     if trouble:
-        sys.exit(trouble["text"])
+        return None
     leader, own = status.get("leader", "0"), status["header"]["member_id"]
-    role = "candidate" if leader == "0" else "leader" if leader == own else "follower"
-    print(json.dumps({"role": role, "term": int(status.get("raftTerm", "0"))}))
+    name = "candidate" if leader == "0" else "leader" if leader == own else "follower"
+    return {"role": name, "term": int(status.get("raftTerm", "0"))}
+
+
+if mode == "probe":
+    while True:
+        told = role()
+        if told:  # silence says that the node is silent
+            print(json.dumps(told), flush=True)
+        time.sleep(0.1)
 else:
     for line in sys.stdin:
         print(json.dumps(complete(json.loads(line))), flush=True)

@@ -15,7 +15,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 
-use crate::systems::{ClientSettings, Cluster, Member, System};
+use crate::systems::program::Command;
+use crate::systems::watcher::ProgramProbe;
+use crate::systems::{ClientSettings, Cluster, Member, Probe as _, System};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -230,6 +232,34 @@ async fn a_program_is_told_its_process_and_node() {
         shell(folder.path(), "read l; [ \"$0 $1\" = '12 n1' ] && echo '{\"type\":\"ok\",\"value\":1}'");
     let outcome = connector.open(12, "n1").call_dyn(&operation("read", Value::Null)).await;
     assert_eq!(outcome, Ok(Reply::value(1)));
+}
+
+#[tokio::test]
+async fn a_probe_program_is_believed_while_its_words_are_fresh() {
+    let script = "echo '{\"role\":\"leader\",\"term\":4}'; exec sleep 60";
+    let command = |arguments: &[&str]| Command {
+        node: NodeId(1),
+        program: "/bin/sh".into(),
+        arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+    };
+    let probe = ProgramProbe::new(vec![command(&["-c", script])], DEADLINE);
+    let status = probe.status(NodeId(1)).await.unwrap();
+    assert_eq!((status.view.role, status.view.term, status.is_ready), (Role::Leader, 4, true));
+    // It says nothing more, so in time it is no longer believed.
+    let stale = tokio::time::timeout(DEADLINE, async {
+        while tokio::time::timeout(Duration::from_millis(50), probe.status(NodeId(1))).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    stale.await.expect("an old word is no answer");
+    drop(probe);
+
+    let nonsense = ProgramProbe::new(vec![command(&["-c", "echo leader; sleep 60"])], DEADLINE);
+    let error = nonsense.status(NodeId(1)).await.unwrap_err();
+    assert!(error.contains("wrote \"leader\""), "{error}");
+    let dead = ProgramProbe::new(vec![command(&["-c", "exit 1"])], DEADLINE);
+    assert_eq!(dead.status(NodeId(1)).await.unwrap_err(), "the probe program ended without an answer");
+    assert!(nonsense.status(NodeId(2)).await.is_err());
 }
 
 /// The clients that speak over the network.

@@ -77,10 +77,14 @@ fn every_built_in_file_is_read_under_its_own_name() {
 
 #[test]
 fn the_examples_are_read() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/systems/examples/etcd_by_program.toml");
-    let system = System::load(path).unwrap();
-    assert_eq!(system.name(), "etcd-by-program");
-    assert_eq!(system.origin(), path);
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/systems/examples");
+    for name in ["etcd_by_program", "etcd_serializable"] {
+        let path = format!("{folder}/{name}.toml");
+        let system = System::load(&path).unwrap();
+        assert_eq!(system.name(), name.replace('_', "-"));
+        assert_eq!(system.origin(), path);
+        assert!(!system.arguments(&cluster(3, None), 0, &[]).unwrap().is_empty());
+    }
 }
 
 const SOUND: &str = r#"name = "mine"
