@@ -92,7 +92,7 @@ impl Log {
     /// Up to `count_max` entries from `from` on.
     pub fn from(&self, from: Index, count_max: usize) -> &[Entry] {
         let start = offset(from).min(self.entries.len());
-        let end = (start + count_max).min(self.entries.len());
+        let end = start.saturating_add(count_max).min(self.entries.len());
         &self.entries[start..end]
     }
 

@@ -157,12 +157,12 @@ impl Raft {
     }
 
     pub(super) fn on_appended(&mut self, from: NodeId, matched: Index) {
-        self.must(
-            matched <= self.log.last_index(),
-            "a follower accepts what the leader sent (leader append-only)",
-        );
-        let matched = matched.min(self.log.last_index());
-        let now = self.now;
+        if !matches!(self.role, Role::Leader(_)) {
+            return;
+        }
+        let last = self.log.last_index();
+        self.must(matched <= last, "a follower has accepted no more than was sent (leader append-only)");
+        let (now, matched) = (self.now, matched.min(last));
         let Some(progress) = self.progress_of(from) else { return };
         progress.heard_at = now;
         progress.matched = progress.matched.max(matched);

@@ -291,7 +291,11 @@ impl<R: DeserializeOwned> Reader<R> {
         while let Some((length, rest)) = body.split_first_chunk::<LENGTH_BYTES>() {
             let length = u32::from_le_bytes(*length) as usize;
             let record = rest.get(..length).ok_or("a record is cut short")?;
-            self.records.push(postcard::from_bytes(record).map_err(|error| format!("a record: {error}"))?);
+            match postcard::take_from_bytes(record) {
+                Ok((record, [])) => self.records.push(record),
+                Ok(_) => return Err("a record is followed by bytes that are not its own".into()),
+                Err(error) => return Err(format!("a record does not decode: {error}")),
+            }
             body = &rest[length..];
         }
         if body.is_empty() { Ok(()) } else { Err("bytes follow the last record".into()) }

@@ -1,0 +1,295 @@
+//! Real processes on loopback: what was acknowledged survives kill -9 of the leader, and bad starts say why.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use rashomon_node::api::{Client, NodeId, Operation, Reply, Retries, Role, Status};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const CALL: Duration = Duration::from_secs(5);
+
+/// Nodes as processes; whatever happens, they do not outlive the test.
+struct Processes {
+    directory: tempfile::TempDir,
+    client_ports: Vec<u16>,
+    peer_ports: Vec<u16>,
+    children: Vec<Option<Child>>,
+}
+
+impl Processes {
+    fn start(count: usize) -> Self {
+        let ports = free_ports(2 * count);
+        let (client_ports, peer_ports) = ports.split_at(count);
+        let mut processes = Self {
+            directory: tempfile::tempdir().unwrap(),
+            client_ports: client_ports.to_vec(),
+            peer_ports: peer_ports.to_vec(),
+            children: (0..count).map(|_| None).collect(),
+        };
+        (0..count).for_each(|number| processes.start_node(number));
+        processes
+    }
+
+    fn start_node(&mut self, number: usize) {
+        assert!(self.children[number].is_none());
+        let data = self.directory.path().join(format!("n{}", number + 1));
+        let mut command = node_command(number + 1, &data, self.client_ports[number], self.peer_ports[number]);
+        for (peer, port) in self.peer_ports.iter().enumerate() {
+            command.args(["--peer", &format!("{}=127.0.0.1:{port}", peer + 1)]);
+        }
+        self.children[number] = Some(command.stderr(Stdio::null()).spawn().unwrap());
+    }
+
+    fn kill(&mut self, number: usize) {
+        let mut child = self.children[number].take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    fn address(&self, number: usize) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.client_ports[number]).into()
+    }
+
+    async fn status(&self, number: usize) -> Option<Status> {
+        let client = Client::connect(self.address(number), CALL).await.ok()?;
+        client.status(CALL).await.ok()
+    }
+
+    /// Waits until some running node leads and has followers' consent, i.e. has committed something.
+    async fn leader(&self) -> usize {
+        let search = async {
+            loop {
+                for number in 0..self.children.len() {
+                    if self.children[number].is_some()
+                        && let Some(status) = self.status(number).await
+                        && status.role == Role::Leader
+                        && status.commit > 0
+                    {
+                        return number;
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, search).await.expect("a leader is elected")
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        for child in self.children.iter_mut().flatten() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Ports that were free a moment ago, all different.
+fn free_ports(count: usize) -> Vec<u16> {
+    let listeners: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+}
+
+fn node_command(id: usize, data: &Path, client_port: u16, peer_port: u16) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rashomon-node"));
+    command.args(["--id", &id.to_string(), "--data", data.to_str().unwrap()]);
+    command.args(["--client-listen", &format!("127.0.0.1:{client_port}")]);
+    command.args(["--peer-listen", &format!("127.0.0.1:{peer_port}")]);
+    command
+}
+
+#[tokio::test]
+async fn acknowledged_writes_survive_a_killed_leader() {
+    let mut processes = Processes::start(3);
+    let leader = processes.leader().await;
+    let mut client = Client::connect(processes.address(leader), CALL).await.unwrap();
+    for value in 0..50 {
+        assert_eq!(client.operate(Operation::write("x", value), CALL).await.unwrap(), Reply::Written);
+    }
+    assert_eq!(client.operate(Operation::cas("x", 49, 50), CALL).await.unwrap(), Reply::Swapped);
+    let mismatch = client.operate(Operation::cas("x", 49, 51), CALL).await.unwrap();
+    assert_eq!(mismatch, Reply::Mismatch { found: Some(50) });
+
+    processes.kill(leader);
+    let survivor = (leader + 1) % 3;
+    let mut client = Client::connect(processes.address(survivor), CALL).await.unwrap();
+    assert_eq!(read(&mut client, "x").await, Reply::Value(Some(50)));
+    write(&mut client, "y", 1).await;
+
+    processes.start_node(leader);
+    let mut client = connect(processes.address(leader)).await;
+    assert_eq!(read(&mut client, "y").await, Reply::Value(Some(1)));
+    agree(&processes, 3).await;
+}
+
+#[tokio::test]
+async fn all_nodes_killed_at_once_come_back_with_everything() {
+    let mut processes = Processes::start(3);
+    processes.leader().await;
+    let mut client = Client::connect(processes.address(1), CALL).await.unwrap();
+    for value in 0..20 {
+        write(&mut client, "x", value).await;
+    }
+    (0..3).for_each(|number| processes.kill(number));
+    (0..3).for_each(|number| processes.start_node(number));
+    let mut client = connect(processes.address(2)).await;
+    assert_eq!(read(&mut client, "x").await, Reply::Value(Some(19)));
+    assert_eq!(processes.status(2).await.unwrap().incarnation, 2);
+}
+
+#[tokio::test]
+async fn a_minority_refuses_in_a_definite_way() {
+    let mut processes = Processes::start(3);
+    processes.leader().await;
+    processes.kill(0);
+    processes.kill(1);
+    let mut client = Client::connect(processes.address(2), CALL).await.unwrap();
+    let refused = async {
+        // Until it has noticed, what it proposes may be unknown for a while; a read never is.
+        let error = client.operate(Operation::read("x"), CALL).await.unwrap_err();
+        assert!(error.is_definite(), "{error}");
+        loop {
+            let error = client.operate(Operation::OpenSession, CALL).await.unwrap_err();
+            if error.is_definite() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.expect("it says that there is no leader");
+}
+
+/// Repeats a read, which is harmless, until a leader is there to confirm it.
+async fn read(client: &mut Client, key: &str) -> Reply {
+    let attempts = async {
+        loop {
+            if let Ok(reply) = client.operate(Operation::read(key), CALL).await {
+                return reply;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, attempts).await.expect("the cluster serves again")
+}
+
+/// Repeats a write, whose values only go up, until it is acknowledged.
+async fn write(client: &mut Client, key: &str, value: i64) {
+    let attempts = async { while client.operate(Operation::write(key, value), CALL).await.is_err() {} };
+    tokio::time::timeout(PATIENCE, attempts).await.expect("the cluster serves again");
+}
+
+async fn connect(address: SocketAddr) -> Client {
+    let attempts = async {
+        loop {
+            match Client::connect(address, CALL).await {
+                Ok(client) => return client,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, attempts).await.expect("the node listens")
+}
+
+/// Waits until all nodes have applied the same and say that their states are equal.
+async fn agree(processes: &Processes, count: usize) {
+    let agreed = async {
+        loop {
+            let mut statuses = Vec::new();
+            for number in 0..count {
+                statuses.extend(processes.status(number).await);
+            }
+            let states: Vec<(u64, u64)> = statuses.iter().map(|one| (one.applied, one.digest)).collect();
+            if states.len() == count && states.iter().all(|state| *state == states[0]) {
+                return;
+            }
+            let equal_depth = states.iter().filter(|state| state.0 == states[0].0);
+            assert!(equal_depth.clone().all(|state| state.1 == states[0].1), "replicas diverge: {states:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, agreed).await.expect("the nodes converge");
+}
+
+/// Both kinds of retry outlive the node they talk to; only one of them may apply twice.
+#[tokio::test]
+async fn a_retrying_client_reconnects_to_a_restarted_node() {
+    for retries in
+        [Retries::SameSequence(Duration::from_millis(300)), Retries::NewSequence(Duration::from_millis(300))]
+    {
+        let mut processes = Processes::start(1);
+        processes.leader().await;
+        let mut client = Client::connect(processes.address(0), CALL).await.unwrap().with_retries(retries);
+        client.operate(Operation::write("x", 1), CALL).await.unwrap();
+        processes.kill(0);
+        processes.start_node(0);
+        client.operate(Operation::write("x", 2), PATIENCE).await.unwrap();
+        assert_eq!(read(&mut client, "x").await, Reply::Value(Some(2)));
+    }
+}
+
+#[tokio::test]
+async fn status_tells_who_and_what_a_node_is() {
+    let processes = Processes::start(3);
+    let leader = processes.leader().await;
+    let status = processes.status(leader).await.unwrap();
+    assert_eq!(status.node, NodeId(leader as u32 + 1));
+    assert_eq!(status.leader, Some(status.node));
+    assert_eq!((status.protocol.as_str(), status.reads.as_str()), ("raft", "read-index"));
+    assert!(status.term > 0 && status.defects.is_empty() && status.incarnation == 1);
+}
+
+/// Runs a node that must not start, and returns its exit code and what it says.
+fn refused(change: impl Fn(&mut Command, &Path)) -> (i32, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let ports = free_ports(2);
+    let mut command = node_command(1, &directory.path().join("n1"), ports[0], ports[1]);
+    change(&mut command, directory.path());
+    let Output { status, stderr, .. } = command.output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+#[test]
+fn bad_arguments_end_with_254_and_say_what_is_wrong() {
+    let cases: [(&[&str], &str); 8] = [
+        (&["--flag"], "unexpected argument '--flag'"),
+        (&["--protocol", "gossip"], "invalid value 'gossip'"),
+        (&["--defect", "R99"], "no defect is called \"R99\""),
+        (&["--defect", "G01"], "a defect of the client library"),
+        (&["--peer", "two=here"], "is not of the form N=ADDRESS:PORT"),
+        (&["--peer", "2=127.0.0.1:1", "--peer", "2=127.0.0.1:2"], "listed twice"),
+        (&["--election-ms", "300..150"], "is not of the form MIN..MAX"),
+        (&["--heartbeat-ms", "100"], "too rare for election timeouts from 150 ms"),
+    ];
+    for (arguments, complaint) in cases {
+        let (code, stderr) = refused(|command, _| {
+            command.args(arguments);
+        });
+        assert!(code == 254 && stderr.contains(complaint), "{arguments:?}: {code}: {stderr}");
+    }
+}
+
+#[test]
+fn a_taken_port_ends_with_255_and_says_which() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let directory = tempfile::tempdir().unwrap();
+    let output = node_command(1, directory.path(), port, free_ports(1)[0]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(255));
+    assert!(stderr.contains(&format!("--client-listen 127.0.0.1:{port}")), "{stderr}");
+}
+
+#[test]
+fn a_corrupt_log_ends_with_255_and_names_file_and_offset() {
+    let (code, stderr) = refused(|_, directory| {
+        let data = directory.join("n1");
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::write(data.join("00000001.wal"), [7; 4096]).unwrap();
+    });
+    assert_eq!(code, 255);
+    assert!(stderr.contains("00000001.wal: corrupt at offset 0"), "{stderr}");
+}

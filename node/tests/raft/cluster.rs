@@ -1,0 +1,276 @@
+//! A cluster in memory that does nothing by itself: tests decide when time passes, which message arrives and what the
+//! disk has written. It keeps a driver's duties (see `Effects`) and checks the invariants after every step.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use rashomon_node::api::{NodeId, Operation, Refusal, Reply, Request, Sequence, SessionId, Sessioned};
+use rashomon_node::defect::Defects;
+use rashomon_node::protocol::{Incarnation, Millis, Note, OperationId, Protocol, Ticket};
+use rashomon_node::raft::Raft;
+use rashomon_node::raft::config::{Config, Reads};
+use rashomon_node::raft::message::{Message, Record};
+use rashomon_node::replica::{Event, Identity, Output, Replica};
+
+use crate::invariants::Invariants;
+
+pub(crate) type Answer = Result<Reply, Refusal>;
+
+/// A message under way.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Envelope {
+    pub(crate) from: NodeId,
+    pub(crate) to: NodeId,
+    pub(crate) message: Message,
+}
+
+/// A node and its disk. `replica` is `None` while it is down.
+pub(crate) struct Node {
+    pub(crate) config: Config,
+    pub(crate) replica: Option<Replica<Raft>>,
+    pub(crate) disk: Vec<Record>,
+    /// Written but not synced: lost in a crash.
+    unsynced: VecDeque<(Ticket, Vec<Record>)>,
+    durable: Ticket,
+    held: VecDeque<(Ticket, Vec<(NodeId, Message)>)>,
+    incarnation: u64,
+    /// Whether records become durable at once.
+    pub(crate) syncs: bool,
+}
+
+pub(crate) struct Cluster {
+    pub(crate) now: Millis,
+    pub(crate) nodes: BTreeMap<NodeId, Node>,
+    pub(crate) network: Vec<Envelope>,
+    /// Directed links that swallow messages.
+    pub(crate) cuts: BTreeSet<(NodeId, NodeId)>,
+    pub(crate) answers: BTreeMap<(NodeId, OperationId), Answer>,
+    pub(crate) notes: Vec<(NodeId, Note)>,
+    pub(crate) invariants: Invariants,
+}
+
+impl Cluster {
+    pub(crate) fn new(count: u32) -> Self {
+        Self::with(count, |_| {})
+    }
+
+    pub(crate) fn with(count: u32, configure: impl Fn(&mut Config)) -> Self {
+        let ids: Vec<NodeId> = (1..=count).map(NodeId).collect();
+        let node = |id: NodeId| {
+            let mut config = Config::new(id, ids.clone());
+            configure(&mut config);
+            config.check().unwrap();
+            let held = VecDeque::new();
+            let unsynced = VecDeque::new();
+            let durable = Ticket(0);
+            Node { config, replica: None, disk: vec![], unsynced, durable, held, incarnation: 0, syncs: true }
+        };
+        let mut cluster = Self {
+            now: Millis(0),
+            nodes: ids.iter().map(|id| (*id, node(*id))).collect(),
+            network: Vec::new(),
+            cuts: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            notes: Vec::new(),
+            invariants: Invariants::default(),
+        };
+        ids.iter().for_each(|id| cluster.start(*id));
+        cluster
+    }
+
+    pub(crate) fn with_defects(count: u32, defects: Defects) -> Self {
+        Self::with(count, |config| config.defects = defects)
+    }
+
+    /// Starts a node that is down, from what its disk holds.
+    pub(crate) fn start(&mut self, id: NodeId) {
+        let now = self.now;
+        let node = self.node(id);
+        assert!(node.replica.is_none(), "{id} is up");
+        node.incarnation += 1;
+        node.durable = Ticket(0);
+        let incarnation = Incarnation(node.incarnation);
+        let config = node.config.clone();
+        let identity = Identity {
+            node: id,
+            incarnation,
+            reads: config.reads.to_string(),
+            reads_through_log: config.reads == Reads::Log,
+            defects: config.defects,
+        };
+        let core = Raft::new(config, incarnation, node.disk.iter().cloned(), now);
+        node.replica = Some(Replica::new(identity, core));
+    }
+
+    /// The node dies and with it what was not synced.
+    pub(crate) fn crash(&mut self, id: NodeId) {
+        let node = self.node(id);
+        node.replica = None;
+        node.unsynced.clear();
+        node.held.clear();
+    }
+
+    /// The disk has written everything.
+    pub(crate) fn sync(&mut self, id: NodeId) {
+        let node = self.node(id);
+        let Some((ticket, _)) = node.unsynced.back() else { return };
+        let ticket = *ticket;
+        self.sync_up_to(id, ticket);
+    }
+
+    /// The disk has written the oldest batch under way, if there is one.
+    pub(crate) fn sync_one(&mut self, id: NodeId) {
+        if let Some((ticket, _)) = self.node(id).unsynced.front() {
+            let ticket = *ticket;
+            self.sync_up_to(id, ticket);
+        }
+    }
+
+    fn sync_up_to(&mut self, id: NodeId, ticket: Ticket) {
+        let mut synced = Vec::new();
+        let node = self.node(id);
+        while node.unsynced.front().is_some_and(|(under_way, _)| *under_way <= ticket) {
+            synced.extend(node.unsynced.pop_front().unwrap().1);
+        }
+        node.durable = ticket;
+        node.disk.extend(synced.iter().cloned());
+        let mut released = Vec::new();
+        while node.held.front().is_some_and(|(held, _)| *held <= ticket) {
+            released.extend(node.held.pop_front().unwrap().1);
+        }
+        self.post(id, released);
+        self.invariants.check_disk(id, &synced);
+        self.step(id, Event::Durable(ticket));
+    }
+
+    /// Time passes until the node wants a tick, and it gets one; the others get none.
+    pub(crate) fn timeout(&mut self, id: NodeId) {
+        self.now = self.now.max(self.replica(id).wake_at());
+        self.step(id, Event::Tick);
+    }
+
+    /// A client of `id` asks for something.
+    pub(crate) fn ask(
+        &mut self,
+        id: NodeId,
+        session: Option<(u64, u64)>,
+        operation: Operation,
+    ) -> OperationId {
+        let name = self.node(id).replica.as_mut().expect("the node is up").name();
+        let sessioned = session.map(|(session, sequence)| Sessioned {
+            session: SessionId(session),
+            sequence: Sequence(sequence),
+        });
+        self.step(id, Event::Requests(vec![(name, Request { sessioned, operation })]));
+        name
+    }
+
+    /// Delivers a message, unless its link is cut or its receiver down.
+    pub(crate) fn deliver(&mut self, envelope: Envelope) {
+        let Envelope { from, to, message } = envelope;
+        if !self.cuts.contains(&(from, to)) && self.nodes[&to].replica.is_some() {
+            self.step(to, Event::Message(from, message));
+        }
+    }
+
+    /// Delivers the message at `position` of the network.
+    pub(crate) fn deliver_at(&mut self, position: usize) {
+        let envelope = self.network.remove(position);
+        self.deliver(envelope);
+    }
+
+    /// Delivers everything, and what follows from it, in order, until nothing is under way.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..100_000 {
+            if self.network.is_empty() {
+                return;
+            }
+            self.deliver_at(0);
+        }
+        panic!("messages beget messages without end");
+    }
+
+    /// Time passes evenly, nodes get their ticks, messages arrive.
+    pub(crate) fn pass(&mut self, span_ms: u64) {
+        let end = self.now + span_ms;
+        while self.now < end {
+            self.now = self.now + 5;
+            for id in self.nodes.keys().copied().collect::<Vec<_>>() {
+                let replica = self.nodes[&id].replica.as_ref();
+                if replica.is_some_and(|replica| replica.wake_at() <= self.now) {
+                    self.step(id, Event::Tick);
+                }
+            }
+            self.settle();
+        }
+    }
+
+    /// Makes `id` the leader: it looks for votes while the others have heard nobody for long.
+    pub(crate) fn elect(&mut self, id: NodeId) {
+        let patience_ms = self.nodes[&id].config.election_ms.end;
+        self.now = self.now + patience_ms;
+        self.timeout(id);
+        self.settle();
+        assert!(self.leads(id), "{id} is elected");
+    }
+
+    pub(crate) fn leads(&self, id: NodeId) -> bool {
+        let replica = self.nodes[&id].replica.as_ref();
+        replica.is_some_and(|replica| replica.core().view().role == rashomon_node::api::Role::Leader)
+    }
+
+    /// Cuts every link between `id` and the others.
+    pub(crate) fn isolate(&mut self, id: NodeId) {
+        for other in self.nodes.keys().copied().filter(|other| *other != id) {
+            self.cuts.insert((id, other));
+            self.cuts.insert((other, id));
+        }
+    }
+
+    pub(crate) fn heal(&mut self) {
+        self.cuts.clear();
+    }
+
+    pub(crate) fn replica(&self, id: NodeId) -> &Replica<Raft> {
+        self.nodes[&id].replica.as_ref().expect("the node is up")
+    }
+
+    pub(crate) fn node(&mut self, id: NodeId) -> &mut Node {
+        self.nodes.get_mut(&id).expect("there is such a node")
+    }
+
+    pub(crate) fn step(&mut self, id: NodeId, event: Event<Message>) {
+        let now = self.now;
+        let node = self.node(id);
+        let output = node.replica.as_mut().expect("the node is up").step(now, event);
+        let Output { persist, ticket, send, send_durable, answers, notes } = output;
+        if !persist.is_empty() {
+            node.unsynced.push_back((ticket, persist));
+        }
+        let is_durable = ticket <= node.durable;
+        let syncs = node.syncs;
+        if !is_durable && !send_durable.is_empty() {
+            node.held.push_back((ticket, send_durable));
+            self.post(id, send);
+        } else {
+            self.post(id, send);
+            self.post(id, send_durable);
+        }
+        self.answers.extend(answers.into_iter().map(|(name, answer)| ((id, name), answer)));
+        self.notes.extend(notes.into_iter().map(|note| (id, note)));
+        self.check(id);
+        if syncs {
+            self.sync(id);
+        }
+    }
+
+    fn check(&mut self, id: NodeId) {
+        let node = &self.nodes[&id];
+        let disks: Vec<&[Record]> = self.nodes.values().map(|node| node.disk.as_slice()).collect();
+        let core = node.replica.as_ref().expect("it has just made a step").core();
+        self.invariants.check(id, core, &disks);
+    }
+
+    fn post(&mut self, from: NodeId, messages: Vec<(NodeId, Message)>) {
+        self.network.extend(messages.into_iter().map(|(to, message)| Envelope { from, to, message }));
+    }
+}

@@ -1,0 +1,143 @@
+//! The invariants of Raft (Figure 3) and a few more, checked on a whole cluster after every step.
+//!
+//! Violations are collected, not asserted, so that tests of planted defects can ask for them.
+
+use std::collections::BTreeMap;
+
+use rashomon_node::api::{NodeId, Role};
+use rashomon_node::protocol::Protocol;
+use rashomon_node::raft::Raft;
+use rashomon_node::raft::log::{Entry, Index, Payload, Term};
+use rashomon_node::raft::message::Record;
+
+#[derive(Default)]
+pub(crate) struct Invariants {
+    leaders: BTreeMap<Term, NodeId>,
+    votes: BTreeMap<(NodeId, Term), NodeId>,
+    terms: BTreeMap<NodeId, Term>,
+    /// Every entry ever seen: its payload and the term of the entry before it.
+    entries: BTreeMap<(Index, Term), (Payload, Term)>,
+    checked: BTreeMap<NodeId, Index>,
+    /// What has been committed anywhere.
+    pub(crate) committed: Vec<Entry>,
+    commits: BTreeMap<NodeId, Index>,
+    pub(crate) violations: Vec<String>,
+}
+
+impl Invariants {
+    /// Checks a node that has just made a step.
+    pub(crate) fn check(&mut self, node: NodeId, core: &Raft, disks: &[&[Record]]) {
+        self.one_leader_per_term(node, core);
+        self.logs_match(node, core);
+        self.committed_entries_agree(node, core, disks);
+    }
+
+    fn violated(&mut self, invariant: &str, detail: String) {
+        self.violations.push(format!("{invariant}: {detail}"));
+    }
+
+    /// Term and vote on disk, where they outlive restarts (Raft 5.1, 5.2).
+    pub(crate) fn check_disk(&mut self, node: NodeId, records: &[Record]) {
+        for record in records {
+            let Record::HardState(hard) = record else { continue };
+            let before = self.terms.insert(node, hard.term).unwrap_or_default();
+            if before > hard.term {
+                self.violated("terms rise", format!("{node} went from {before:?} to {:?}", hard.term));
+            }
+            let Some(vote) = hard.vote else { continue };
+            let before = *self.votes.entry((node, hard.term)).or_insert(vote);
+            if before != vote {
+                let detail = format!("{node} voted {before} and {vote} in {:?}", hard.term);
+                self.violated("one vote per term", detail);
+            }
+        }
+    }
+
+    /// Election safety; and leader completeness at the moment of election.
+    fn one_leader_per_term(&mut self, node: NodeId, core: &Raft) {
+        if core.view().role != Role::Leader {
+            return;
+        }
+        let term = core.hard_state().term;
+        match self.leaders.get(&term) {
+            Some(leader) if *leader == node => {}
+            Some(leader) => {
+                let detail = format!("{leader} and {node} lead {term:?}");
+                self.violated("election safety", detail);
+            }
+            None => {
+                self.leaders.insert(term, node);
+                let missing = self.committed.iter().find(|entry| core.log().get(entry.index) != Some(*entry));
+                if let Some(entry) = missing {
+                    let detail = format!("{node} leads {term:?} without entry {:?}", entry.index);
+                    self.violated("leader completeness", detail);
+                }
+            }
+        }
+    }
+
+    /// Log matching, by induction: equal (index, term) means equal payload and equal entry before.
+    fn logs_match(&mut self, node: NodeId, core: &Raft) {
+        let log = core.log();
+        let checked = self.checked.get(&node).copied().unwrap_or_default();
+        // A suffix may have been replaced: go back to where the log is known again.
+        let mut from = checked.0.min(log.last_index().0);
+        let known = |entries: &BTreeMap<(Index, Term), (Payload, Term)>, index: u64| {
+            log.get(Index(index)).is_some_and(|entry| entries.contains_key(&(entry.index, entry.term)))
+        };
+        while from > 0 && !known(&self.entries, from) {
+            from -= 1;
+        }
+        for entry in log.from(Index(from + 1), usize::MAX) {
+            let before = log.term_at(entry.index.previous()).expect("a log has no gaps");
+            let seen = (entry.payload.clone(), before);
+            let first = self.entries.entry((entry.index, entry.term)).or_insert_with(|| seen.clone());
+            if *first != seen {
+                let detail = format!("{node} has another entry {:?} of {:?}", entry.index, entry.term);
+                self.violated("log matching", detail);
+            }
+        }
+        self.checked.insert(node, log.last_index());
+    }
+
+    /// State machine safety; and what is committed is durable on a majority.
+    fn committed_entries_agree(&mut self, node: NodeId, core: &Raft, disks: &[&[Record]]) {
+        let from = self.commits.get(&node).copied().unwrap_or_default();
+        let commit = Index(core.view().commit.min(core.view().last));
+        for index in from.0.min(commit.0) + 1..=commit.0 {
+            let entry = core.log().get(Index(index)).expect("within the log");
+            match self.committed.get(index as usize - 1) {
+                Some(committed) if committed == entry => {}
+                Some(committed) => {
+                    let detail = format!("{node} has {entry:?} where {committed:?} was committed");
+                    self.violated("state machine safety", detail);
+                }
+                None => {
+                    self.committed.push(entry.clone());
+                    let holders = disks.iter().filter(|disk| holds(disk, entry)).count();
+                    if holders <= disks.len() / 2 {
+                        let detail = format!("{node} committed {index}, durable on {holders} nodes");
+                        self.violated("committed means durable on a majority", detail);
+                    }
+                }
+            }
+        }
+        // A restarted node starts from zero again and is checked again.
+        self.commits.insert(node, commit);
+    }
+}
+
+/// Whether the log that a disk holds has this entry.
+fn holds(disk: &[Record], entry: &Entry) -> bool {
+    for record in disk.iter().rev() {
+        if let Record::Entry(one) = record {
+            if one == entry {
+                return true;
+            }
+            if one.index <= entry.index {
+                return false;
+            }
+        }
+    }
+    false
+}
