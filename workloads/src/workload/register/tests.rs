@@ -93,8 +93,8 @@ fn a_value_of_another_key_shows() {
 
 fn judged(run: &Simulated) -> Verdict {
     let history = History::from_events(Header::new("simulated"), run.events.clone()).unwrap();
-    let keys = decode(&CasRegister::default(), &history).unwrap();
-    judge(&CasRegister::default(), &keys, &rashomon_checker::Options::default()).verdict
+    let keys = decode(&CasRegister, &history).unwrap();
+    judge(&CasRegister, &keys, &rashomon_checker::Options::default()).verdict
 }
 
 #[test]
