@@ -6,7 +6,7 @@
 //! which system runs. This folder refuses to know what is asked, what breaks and how an arena starts a process.
 //!
 //! Read next: [`description`] (what a file may say), [`template`] (placeholders), [`probe`] (the port), then a client:
-//! [`reference`], [`etcd`], [`program`].
+//! [`mod@reference`], [`etcd`], [`program`].
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

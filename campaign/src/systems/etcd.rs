@@ -8,9 +8,9 @@
 //! | connecting | yes | nothing was sent |
 //! | the request never left this process | yes | hyper hands it back |
 //! | the connection broke, the deadline passed, the answer is not readable | no | etcd may have it, and may apply it yet |
-//! | etcd's own errors | see [`classify`] | |
+//! | etcd's own errors | see `classify`, below | |
 //!
-//! Read next: [`http`], the connection.
+//! Read next: `http`, the connection.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
