@@ -126,6 +126,24 @@ fn what_a_run_makes_is_seen_inside_and_never_outside() {
     }
 }
 
+#[test]
+fn nodes_inherit_no_blocked_signals() {
+    for kind in ArenaKind::ALL {
+        let mut held = Held::start(kind);
+        held.wait_until_held();
+        held.wait_for_processes(3 + 3 * 4);
+        let of =
+            |pid: i32, file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let sleepers: Vec<_> =
+            held.alive().into_iter().filter(|pid| of(*pid, "cmdline").starts_with("sleep")).collect();
+        assert!(!sleepers.is_empty(), "no node's child was seen on {kind}");
+        for pid in sleepers {
+            let status = of(pid, "status");
+            assert!(status.contains("SigBlk:\t0000000000000000"), "on {kind}: {status}");
+        }
+    }
+}
+
 /// However the run is asked, it hears it once, finishes by itself and is obeyed by its exit code.
 fn check_asking(kind: ArenaKind, victim: Victim, signal: Signal) {
     let mut held = Held::start(kind);
@@ -154,10 +172,11 @@ fn being_asked_early_is_not_forgotten() {
     for moment_ms in MOMENTS_MS {
         let mut held = Held::start(ArenaKind::Namespaces);
         pause(Duration::from_millis(moment_ms));
-        send(held.outside(), Signal::SIGINT);
+        // Not SIGINT: a test runner in the background of a script has us ignore that until the run listens.
+        send(held.outside(), Signal::SIGTERM);
         let (status, complaint) = held.end();
         // Before the signal is blocked it ends the program, as it would any other.
-        let ended = status.signal() == Some(Signal::SIGINT as i32) || status.code() == Some(0);
+        let ended = status.signal() == Some(Signal::SIGTERM as i32) || status.code() == Some(0);
         assert!(ended, "asked after {moment_ms} ms: {status}, {complaint}");
     }
 }

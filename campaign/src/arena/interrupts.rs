@@ -25,8 +25,9 @@ impl Interrupts {
             let on = |kind| signal(kind);
             (on(SignalKind::interrupt())?, on(SignalKind::terminate())?, hangup()?)
         };
-        // Only now, with handlers in place, is what was held back delivered; threads started later inherit this mask.
-        asking().thread_unblock()?;
+        // Only now, with handlers in place, is what was held back delivered. Threads and nodes started later inherit this
+        // mask: the guard's own, with SIGCHLD in it, would have servers never hear of their children.
+        SigSet::empty().thread_set_mask()?;
         std::thread::Builder::new().name("interrupts".to_owned()).spawn(move || {
             let (mut interrupt, mut terminate, mut hangup) = handlers;
             runtime.block_on(async {
