@@ -46,6 +46,9 @@ fn random_history(rng: &mut ChaCha8Rng) -> Vec<Call<RegisterOp>> {
     let unknown = [0.0, 0.1, 0.4][rng.random_range(0..3)];
     let spans = twin::random_overlap(rng, count, wide, unknown);
     if rng.random_bool(0.5) {
+        return twin::distinct(rng, &spans);
+    }
+    if rng.random_bool(0.5) {
         return twin::calls(&spans, std::iter::repeat_with(|| alphabet[rng.random_range(0..alphabet.len())]));
     }
     twin::nearly_valid(rng, &spans, &alphabet)

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use smol_str::SmolStr;
 
 use crate::budget::{Budget, Gauge, Stop};
-use crate::minimise::minimise;
+use crate::minimise::{minimise, window};
 use crate::model::{Call, Model};
 use crate::outcome::{Counterexample, Engine, Finding, Judgement, KeyJudgement, Shortcut};
 use crate::search::{self, Outcome};
@@ -66,6 +66,10 @@ pub fn judge_key<M: Model>(
             };
             (Engine::Shortcut, Finding::Invalid(counterexample))
         }
+        Some(Shortcut::Open(position)) => match window(model, calls, position, options) {
+            Some(counterexample) => (Engine::Search, Finding::Invalid(counterexample)),
+            None => (Engine::Search, by_search(model, calls, options, &mut gauge)),
+        },
         None => (Engine::Search, by_search(model, calls, options, &mut gauge)),
     };
     KeyJudgement { key: key.into(), operation_count: calls.len(), engine, finding }

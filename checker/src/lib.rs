@@ -7,6 +7,7 @@
 pub mod budget;
 pub mod decode;
 pub mod explain;
+pub mod generate;
 pub mod judge;
 mod minimise;
 pub mod model;

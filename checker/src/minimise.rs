@@ -58,6 +58,20 @@ pub(crate) fn minimise<M: Model>(
     Counterexample { operations, trusted, cycle, impossible, prefixes }
 }
 
+/// Looks for a violation in the end of the history up to `position`, and minimises it. None proves nothing.
+pub(crate) fn window<M: Model>(
+    model: &M,
+    calls: &[Call<M::Operation>],
+    position: u32,
+    options: &Options<'_>,
+) -> Option<Counterexample> {
+    let mut minimiser = Minimiser { model, calls, options, closure: Closure::new(model, calls), last: None };
+    let start = minimiser.window(position)?;
+    let operations = minimiser.ids(&start, |_| true);
+    let found = Counterexample { operations, ..Counterexample::default() };
+    Some(minimise(model, calls, found, Some(position), options))
+}
+
 struct Minimiser<'a, 'o, M: Model> {
     model: &'a M,
     calls: &'a [Call<M::Operation>],

@@ -112,6 +112,8 @@ impl Finding {
 pub enum Shortcut {
     /// An order, as in [`Finding::Valid`].
     Valid(Vec<u32>),
+    /// It could not settle the key; the trouble is around this event.
+    Open(u32),
     /// Operations that cannot all be ordered and are closed under [`crate::Model::needs`], and a circle among them.
     Invalid {
         /// As in [`Counterexample::operations`], but not necessarily minimal.

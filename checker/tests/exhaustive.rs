@@ -57,3 +57,16 @@ fn random_histories() {
         agree(&calls, Some(Engine::Search));
     }
 }
+
+#[test]
+fn random_histories_of_distinct_values() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    for round in 0..40_000 {
+        let count = rng.random_range(2..=8);
+        let wide = rng.random_range(1..=6);
+        let spans = twin::random_overlap(&mut rng, count, wide, [0.0, 0.1, 0.4][round % 3]);
+        let calls = twin::distinct(&mut rng, &spans);
+        agree(&calls, None);
+        agree(&calls, Some(Engine::Search));
+    }
+}

@@ -4,6 +4,11 @@
 //! differ only in what a history may ask of them. A *refused* cas is not a failure to know: it saw something other than
 //! its old value, and is kept as the evidence that it is.
 
+mod clusters;
+mod schedule;
+mod tenures;
+mod zones;
+
 use std::fmt;
 
 use rashomon_histories as histories;
@@ -176,8 +181,7 @@ macro_rules! register_model {
             }
 
             fn shortcut(&self, calls: &[Call<RegisterOp>]) -> Option<Shortcut> {
-                let _ = calls;
-                None
+                zones::judge(calls)
             }
         }
     };

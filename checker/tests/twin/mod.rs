@@ -175,3 +175,43 @@ pub(crate) fn nearly_valid(
     }
     calls(spans, operations.into_iter())
 }
+
+/// The same overlap and kinds of operations with a value of its own for every write; reads and cas follow a real order, then
+/// one or two answers may be changed.
+pub(crate) fn distinct(rng: &mut impl Rng, spans: &[(u32, u32)]) -> Vec<Call<RegisterOp>> {
+    let end = spans.len() as u32 * 2;
+    let mut moments: Vec<(f64, usize)> = Vec::new();
+    for (at, &(from, to)) in spans.iter().enumerate() {
+        let (from, to) = (f64::from(from), f64::from(to.min(end)));
+        moments.push((from + rng.random_range(0.0..1.0) * (to - from), at));
+    }
+    moments.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut operations = vec![RegisterOp::Read(Value::NULL); spans.len()];
+    let mut state = Value::NULL;
+    let mut written = vec![Value::NULL];
+    for (_, at) in moments {
+        let new = Value::number(at as i64 + 1);
+        let happened = spans[at].1 != NEVER || rng.random_bool(0.5);
+        let any = written[rng.random_range(0..written.len())];
+        operations[at] = match rng.random_range(0..5) {
+            0 | 1 => RegisterOp::Read(state),
+            2 => RegisterOp::Write(new),
+            3 if any != state && rng.random_bool(0.7) => RegisterOp::Refused { old: any, new },
+            _ => RegisterOp::Cas { old: state, new },
+        };
+        if let (true, Some(value)) = (happened, operations[at].written()) {
+            state = value;
+        }
+        written.extend(operations[at].written());
+    }
+    for _ in 0..rng.random_range(0..=2) {
+        let at = rng.random_range(0..operations.len());
+        let any = written[rng.random_range(0..written.len())];
+        match &mut operations[at] {
+            RegisterOp::Read(value) => *value = any,
+            RegisterOp::Refused { old, .. } | RegisterOp::Cas { old, .. } => *old = any,
+            RegisterOp::Write(_) => {}
+        }
+    }
+    calls(spans, operations.into_iter())
+}
