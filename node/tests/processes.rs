@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use rashomon_node::api::{Client, NodeId, Operation, Reply, Retries, Role, Status};
+use rustix::process::{Pid, Signal, kill_process};
+
+use rashomon_node::api::{CallError, Client, NodeId, Operation, RefusalCode, Reply, Retries, Role, Status};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const CALL: Duration = Duration::from_secs(5);
@@ -48,6 +50,11 @@ impl Processes {
         let mut child = self.children[number].take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    fn signal(&self, number: usize, signal: Signal) {
+        let child = self.children[number].as_ref().unwrap();
+        kill_process(Pid::from_child(child), signal).unwrap();
     }
 
     fn address(&self, number: usize) -> SocketAddr {
@@ -141,6 +148,50 @@ async fn all_nodes_killed_at_once_come_back_with_everything() {
     let mut client = connect(processes.address(2)).await;
     assert_eq!(read(&mut client, "x").await, Reply::Value(Some(19)));
     assert_eq!(processes.status(2).await.unwrap().incarnation, 2);
+}
+
+/// A leader that sleeps is replaced; awake again, it serves what the others decided meanwhile, never what it remembers.
+#[tokio::test]
+async fn a_leader_that_slept_follows_the_new_one() {
+    let processes = Processes::start(3);
+    let leader = processes.leader().await;
+    let mut sleeper = Client::connect(processes.address(leader), CALL).await.unwrap();
+    write(&mut sleeper, "x", 1).await;
+    processes.signal(leader, Signal::STOP);
+    let mut other = Client::connect(processes.address((leader + 1) % 3), CALL).await.unwrap();
+    write(&mut other, "x", 2).await;
+    processes.signal(leader, Signal::CONT);
+    assert_eq!(read(&mut sleeper, "x").await, Reply::Value(Some(2)));
+    agree(&processes, 3).await;
+}
+
+/// Strangers on either port lose their connection and nothing else happens.
+#[tokio::test]
+async fn garbage_on_a_port_harms_nobody() {
+    let processes = Processes::start(1);
+    processes.leader().await;
+    let mut client = Client::connect(processes.address(0), CALL).await.unwrap();
+    let garbage: [&[u8]; 4] =
+        [b"GET / HTTP/1.1\r\n\r\n", &[0xff; 64], &[0, 0, 0, 0, 1, 0, 0, 0, 9], &[4, 0, 0, 0, 1, 2, 3, 4]];
+    for port in [processes.client_ports[0], processes.peer_ports[0]] {
+        for bytes in garbage {
+            let mut stream = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+            std::io::Write::write_all(&mut stream, bytes).unwrap();
+        }
+        write(&mut client, "x", i64::from(port)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_operation_is_refused_as_definite() {
+    let processes = Processes::start(1);
+    processes.leader().await;
+    let mut client = Client::connect(processes.address(0), CALL).await.unwrap();
+    let error = client.operate(Operation::write("k".repeat(257), 1), CALL).await.unwrap_err();
+    let is_bad_request = |error: &CallError| matches!(error, CallError::Refused(refusal) if refusal.code == RefusalCode::BadRequest);
+    assert!(is_bad_request(&error) && error.is_definite(), "{error}");
+    let error = client.operate(Operation::read("k".repeat(257)), CALL).await.unwrap_err();
+    assert!(is_bad_request(&error), "{error}");
 }
 
 #[tokio::test]

@@ -254,7 +254,12 @@ impl Raft {
     }
 
     /// Followers learn of commits with the next message, whenever that is; those whose clients wait are told at once.
+    /// With defect R08 they are not, as in the paper: the less the next leader knows of what is committed, the worse it
+    /// is to read by what it knows.
     fn tell_commit(&mut self) {
+        if self.config.defects.has(Defect::R08) {
+            return;
+        }
         let (term, commit) = (self.hard.term, self.commit);
         let Role::Leader(leadership) = &mut self.role else { return };
         for (peer, progress) in &mut leadership.progress {
