@@ -2,8 +2,8 @@
 //!
 //! Recording: clients that answer at once share one recorder behind a lock, as in a campaign, and the recorder
 //! writes to a file. Reading: our reader, rules included, against serde_json making a `serde_json::Value` of the
-//! same lines. The bar is 300,000 operations
-//! recorded a second.
+//! same lines. The bar is 300,000 operations recorded a second. `cargo bench -p rashomon-histories -- 10000000`
+//! asks for so many operations; the peak memory of it all is told at the end.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
@@ -20,8 +20,10 @@ use rashomon_histories::{
 const OPERATIONS: u64 = 1_000_000;
 
 fn main() {
+    let asked = std::env::args().find_map(|argument| argument.parse().ok());
     // `cargo test --benches` asks for a run that only proves that it works.
-    let operations = if std::env::args().any(|a| a == "--test") { 1_000 } else { OPERATIONS };
+    let tested = std::env::args().any(|argument| argument == "--test");
+    let operations = asked.unwrap_or(if tested { 1_000 } else { OPERATIONS });
     let folder = tempfile::tempdir().expect("a folder for the files");
     println!("{operations} operations: reads, writes and cas on ten keys");
     println!("{:<36} {:>12} {:>10} {:>8}", "", "operations/s", "MB/s", "ratio");
@@ -41,6 +43,10 @@ fn main() {
         let path = folder.path().join(name);
         let seconds = best(|| read(&path));
         row(&format!("read {name}"), operations, bytes, seconds, Some(baseline / seconds));
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if let Some(peak) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) {
+        println!("peak memory: {}", peak.trim());
     }
 }
 
