@@ -1,10 +1,12 @@
 //! Clients and probes in any language: programs that speak JSON lines.
 //!
 //! # A client program
-//! One is started per client process, with the command line of the system's file, when its first operation comes. It
-//! reads one line per operation from its standard input and answers with one line on its standard output:
+//! One is started per client process, with the command line of the system's file, when its first operation comes. When it is
+//! ready it says so. Then it reads one line per operation from its standard input and answers with one line on its
+//! standard output:
 //!
 //! ```text
+//! < {"type":"ready"}
 //! > {"type":"invoke","process":3,"node":"n2","f":"write","key":"k0","value":7}
 //! < {"type":"ok"}
 //! > {"type":"invoke","process":3,"node":"n2","f":"read","key":"k0","value":null}
@@ -22,6 +24,7 @@
 //! - One operation at a time; never repeat one on your own. After `info` the program is ended, and another one is started for
 //!   the next process. When standard input ends, exit.
 //! - Flush after each line. A line has at most 64 KiB. Standard error goes to the run's client log.
+//! - Nothing is sent before `ready`, so starting slowly costs operations that surely did not happen, and no evidence.
 //! - What happens if the program takes longer than the deadline (`{timeout_ms}`), dies, or writes something else: the
 //!   open operation is `info`, and the program is killed.
 //!
@@ -40,6 +43,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::time::Instant;
 
 use super::ClientSettings;
 
@@ -112,7 +116,8 @@ struct ProgramClient {
 struct Running {
     child: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    output: Lines,
+    is_ready: bool,
 }
 
 #[derive(Serialize)]
@@ -140,6 +145,7 @@ struct Answer {
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum AnswerKind {
+    Ready,
     Ok,
     Fail,
     Info,
@@ -161,17 +167,30 @@ impl Client for ProgramClient {
             Some(running) => running,
             None => self.start().map_err(|text| ErrorCode::ConnectionRefused.with(text))?,
         };
-        let deadline = self.settings.call_timeout;
-        let late =
-            |_| ErrorCode::Timeout.with(format!("the client program said nothing within {deadline:?}"));
-        let line = tokio::time::timeout(deadline, running.exchange(operation)).await.map_err(late)??;
-        let answer: Answer = serde_json::from_str(&line).map_err(|error| {
-            let start: String = line.chars().take(100).collect();
-            ErrorCode::MalformedReply.with(format!("the client program wrote {start:?}: {error}"))
-        })?;
+        let end = Instant::now() + self.settings.call_timeout;
+        if !running.is_ready {
+            let until = Instant::now() + self.settings.call_timeout / 2;
+            match tokio::time::timeout_at(until, running.become_ready()).await {
+                Ok(ready) => ready.map_err(|text| ErrorCode::NotSent.with(text))?,
+                Err(_) => {
+                    self.running = Some(running);
+                    return Err(ErrorCode::NotSent.with("the client program is still starting"));
+                }
+            }
+        }
+        let late = |_| ErrorCode::Timeout.with("the client program said nothing in time");
+        let line = tokio::time::timeout_at(end, running.exchange(operation)).await.map_err(late)??;
+        let answer = parse(&line).map_err(|text| ErrorCode::MalformedReply.with(text))?;
         self.running = Some(running);
         outcome(operation, answer)
     }
+}
+
+fn parse(line: &str) -> Result<Answer, String> {
+    serde_json::from_str(line).map_err(|error| {
+        let start: String = line.chars().take(100).collect();
+        format!("the client program wrote {start:?}: {error}")
+    })
 }
 
 impl ProgramClient {
@@ -185,12 +204,24 @@ impl ProgramClient {
         };
         let mut child = self.command.start(Some(self.process), log)?;
         let input = child.stdin.take().expect("standard input is piped");
-        let output = BufReader::new(child.stdout.take().expect("standard output is piped"));
-        Ok(Running { child, input, output })
+        let output = Lines::new(child.stdout.take().expect("standard output is piped"));
+        Ok(Running { child, input, output, is_ready: false })
     }
 }
 
 impl Running {
+    /// Waits for the program to say that it is ready. May be given up and taken up again.
+    async fn become_ready(&mut self) -> Result<(), String> {
+        let line = self.output.next().await.map_err(|text| format!("the client program {text}"))?;
+        match parse(&line)?.r#type {
+            AnswerKind::Ready => {
+                self.is_ready = true;
+                Ok(())
+            }
+            _ => Err(format!("the client program wrote {line:?} before it was ready")),
+        }
+    }
+
     async fn exchange(&mut self, operation: &Invocation) -> Result<String, CallError> {
         let lost = |text: String| ErrorCode::ConnectionLost.with(format!("the client program {text}"));
         let ask = Ask {
@@ -209,26 +240,45 @@ impl Running {
             self.input.flush().await
         };
         write.await.map_err(|error| lost(format!("stopped reading: {error}")))?;
-        read_line(&mut self.output).await.map_err(lost)
+        self.output.next().await.map_err(lost)
     }
 }
 
-/// One line, bounded, without its end.
-pub(super) async fn read_line(output: &mut BufReader<ChildStdout>) -> Result<String, String> {
-    let mut line = Vec::new();
-    let mut bounded = output.take(LINE_BYTES_MAX + 1);
-    bounded.read_until(b'\n', &mut line).await.map_err(|error| format!("stopped writing: {error}"))?;
-    match line.pop() {
-        Some(b'\n') => String::from_utf8(line).map_err(|_| "wrote what is not UTF-8".to_owned()),
-        Some(_) if line.len() as u64 >= LINE_BYTES_MAX => {
-            Err(format!("wrote a line longer than {LINE_BYTES_MAX} bytes"))
+/// What a program prints, line by line, bounded.
+pub(super) struct Lines {
+    output: BufReader<ChildStdout>,
+    /// What has come of the next line.
+    partial: Vec<u8>,
+}
+
+impl Lines {
+    pub(super) fn new(output: ChildStdout) -> Self {
+        Lines { output: BufReader::new(output), partial: Vec::new() }
+    }
+
+    /// The next line without its end. May be given up and taken up again: nothing is lost. The error continues
+    /// "the program …".
+    pub(super) async fn next(&mut self) -> Result<String, String> {
+        let left = (LINE_BYTES_MAX + 1).saturating_sub(self.partial.len() as u64);
+        let mut bounded = (&mut self.output).take(left);
+        let read = bounded.read_until(b'\n', &mut self.partial).await;
+        read.map_err(|error| format!("stopped writing: {error}"))?;
+        let mut line = std::mem::take(&mut self.partial);
+        match line.pop() {
+            Some(b'\n') => String::from_utf8(line).map_err(|_| "wrote what is not UTF-8".to_owned()),
+            Some(_) if line.len() as u64 >= LINE_BYTES_MAX => {
+                Err(format!("wrote a line longer than {LINE_BYTES_MAX} bytes"))
+            }
+            Some(_) => Err("ended within a line".to_owned()),
+            None => Err("ended without an answer".to_owned()),
         }
-        Some(_) => Err("ended within a line".to_owned()),
-        None => Err("ended without an answer".to_owned()),
     }
 }
 
 fn outcome(operation: &Invocation, answer: Answer) -> Outcome {
+    if answer.r#type == AnswerKind::Ready {
+        return Err(ErrorCode::MalformedReply.with("the client program said that it is ready, again"));
+    }
     if answer.r#type == AnswerKind::Ok {
         return match (&*operation.f, answer.value) {
             ("read", None) => {

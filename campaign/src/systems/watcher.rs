@@ -21,13 +21,12 @@ use std::time::Duration;
 use rashomon_nemesis::{NodeId, NodeView, Role};
 use rashomon_workloads::client::BoxedFuture;
 use serde::Deserialize;
-use tokio::io::BufReader;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::probe::{NodeStatus, Probe, within};
-use super::program::{Command, read_line};
+use super::program::{Command, Lines};
 
 /// How long a line counts as the node's present state.
 pub const FRESH: Duration = Duration::from_millis(500);
@@ -105,9 +104,9 @@ async fn watch_program(command: Command, sender: watch::Sender<Told>) {
             return;
         }
     };
-    let mut output = BufReader::new(child.stdout.take().expect("standard output is piped"));
+    let mut output = Lines::new(child.stdout.take().expect("standard output is piped"));
     loop {
-        match read_line(&mut output).await {
+        match output.next().await {
             Ok(line) => tell(parse(&line)),
             Err(error) => {
                 tell(Err(format!("the probe program {error}")));

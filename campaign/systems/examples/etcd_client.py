@@ -71,5 +71,6 @@ if mode == "probe":
             print(json.dumps(told), flush=True)
         time.sleep(0.1)
 else:
+    print(json.dumps({"type": "ready"}), flush=True)
     for line in sys.stdin:
         print(json.dumps(complete(json.loads(line))), flush=True)

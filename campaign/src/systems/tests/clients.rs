@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 
-use crate::systems::program::Command;
+use crate::systems::program::{Command, Programs};
 use crate::systems::watcher::ProgramProbe;
 use crate::systems::{ClientSettings, Cluster, Member, Probe as _, System};
 
@@ -164,9 +164,12 @@ async fn a_program_in_python_keeps_registers() {
     assert_eq!(code(&outcome), (ErrorCode::ConnectionRefused.name(), true));
 }
 
-/// A system whose client is this shell script.
+const READY: &str = "echo '{\"type\":\"ready\"}'; ";
+
+/// A system whose client is this shell script, once it is ready.
 fn shell(folder: &Path, script: &str) -> Arc<dyn Connector> {
     let path = folder.join("shell.toml");
+    let script = format!("{READY}{script}");
     let script = script.replace('{', "{{").replace('}', "}}");
     let text = format!(
         "name = \"shell\"\ndoc = \"A script.\"\n[node]\nprogram = \"/bin/true\"\n[probe]\nkind = \"port\"\n\
@@ -185,6 +188,7 @@ async fn what_a_program_says_decides_and_what_it_does_not_say_is_unknown() {
         ("read l; echo '{\"type\":\"info\",\"error\":\"hm\",\"text\":\"who knows\"}'", Some(("hm", false))),
         ("read l; echo '{\"type\":\"info\"}'", Some(("unknown", false))),
         ("read l; echo '{\"type\":\"ok\"}'", Some(("malformed-reply", false))),
+        ("read l; echo '{\"type\":\"ready\"}'", Some(("malformed-reply", false))),
         ("read l; echo '{\"type\":\"okay\"}'", Some(("malformed-reply", false))),
         ("read l; echo nonsense", Some(("malformed-reply", false))),
         ("read l; printf '{\"type\"'", Some(("connection-lost", false))),
@@ -200,6 +204,41 @@ async fn what_a_program_says_decides_and_what_it_does_not_say_is_unknown() {
             None => assert_eq!(outcome, Ok(Reply::value(3)), "{script}"),
             Some(expected) => assert_eq!(code(&outcome), expected, "{script}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn before_a_program_is_ready_nothing_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let go = folder.path().join("go");
+    let fifo = go.to_str().unwrap();
+    let script = format!(
+        "mkfifo {fifo}; read l < {fifo}; {READY} read l; echo '{{\"type\":\"ok\",\"value\":1}}'; read l"
+    );
+    let command = |script: &str| Command {
+        node: NodeId(1),
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".to_owned(), script.to_owned()],
+    };
+    let read = operation("read", Value::Null);
+    let mut slow = Programs::new(vec![command(&script)], quick()).open(0, "n1");
+    for _ in 0..2 {
+        assert_eq!(code(&slow.call_dyn(&read).await), (ErrorCode::NotSent.name(), true), "still starting");
+    }
+    std::fs::write(&go, "go\n").unwrap();
+    let mut outcome = slow.call_dyn(&read).await;
+    for _ in 0..20 {
+        if outcome.is_ok() {
+            break;
+        }
+        assert_eq!(code(&outcome), (ErrorCode::NotSent.name(), true));
+        outcome = slow.call_dyn(&read).await;
+    }
+    assert_eq!(outcome, Ok(Reply::value(1)), "the same program, now ready");
+
+    for never in ["exit 1", "echo hello; read l", "echo '{\"type\":\"ok\"}'; read l", "printf '{'"] {
+        let outcome = Programs::new(vec![command(never)], quick()).open(0, "n1").call_dyn(&read).await;
+        assert_eq!(code(&outcome), (ErrorCode::NotSent.name(), true), "{never}");
     }
 }
 
