@@ -137,9 +137,15 @@ impl Config {
         self.election_ms.start * (100 - LEASE_DRIFT_PERCENT) / 100
     }
 
-    /// How long to wait before asking the leader again for something that brings no answer.
-    pub(super) fn retry_ms(&self) -> u64 {
+    /// How long to wait before asking the leader again for a read index.
+    pub(super) fn ask_again_ms(&self) -> u64 {
         self.election_ms.start
+    }
+
+    /// How long to wait before giving the leader a command again. A new leader gets it at once; this is for messages
+    /// that were lost, and long, as a leader that is merely slow would have to order everything twice.
+    pub(super) fn propose_again_ms(&self) -> u64 {
+        2 * self.election_ms.end
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Rule RP1: term, vote and entries are on stable storage before an answer that depends on them leaves (Raft Figure 2;
 //! thesis 3.8). The leader may write in parallel with its followers, but counts itself only once its own write is
-//! durable (thesis 10.2.1): it counts [`Disk::durable_index`], never the end of its log.
+//! durable (thesis 10.2.1): it counts `Disk::durable_index`, never the end of its log.
 
 use std::collections::VecDeque;
 

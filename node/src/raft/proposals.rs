@@ -158,7 +158,7 @@ impl Raft {
         if matches!(self.role, Role::Leader(_)) {
             return; // They are in the own log.
         }
-        let retry_ms = self.config.retry_ms();
+        let retry_ms = self.config.propose_again_ms();
         let lost = |proposal: &Proposal| proposal.routed_at.is_none_or(|at| now.since(at) >= retry_ms);
         let again: Vec<Author> =
             self.proposals.open.iter().filter(|(_, one)| lost(one)).map(|(author, _)| *author).collect();

@@ -258,7 +258,7 @@ impl Raft {
     /// Gives up on reads that have waited too long, asks again where no answer came. A read changes nothing, so giving
     /// up is always definite.
     pub(super) fn sweep_reads(&mut self) {
-        let (now, retry_ms) = (self.now, self.config.retry_ms());
+        let (now, retry_ms) = (self.now, self.config.ask_again_ms());
         let late: Vec<OperationId> =
             self.reads.open.iter().filter(|(_, until)| **until <= now).map(|(id, _)| *id).collect();
         for id in late {
