@@ -1,11 +1,12 @@
 //! The arena: the place the nodes of a run live in.
 //!
-//! Two kinds. In `namespaces` every node has a network namespace, an address and a link of its own, and the run as a
-//! whole lives in a process namespace, so that whatever happens the kernel removes everything. In `loopback` every
-//! node is an ordinary process on an address of 127/8: nothing is asked of the kernel, but links cannot be cut.
+//! Two kinds. In `namespaces` every node has a network namespace, an address and a link of its own, and the
+//! run as a whole lives in a process namespace, so that whatever happens the kernel removes everything. In
+//! `loopback` every node is an ordinary process on an address of 127/8: nothing is asked of the kernel, but
+//! links cannot be cut.
 //!
-//! Refuses to know what a node is, when it should start and why it is killed: programs, folders and log files come
-//! from the caller as data.
+//! Refuses to know what a node is, when it should start and why it is killed: programs, folders and log files
+//! come from the caller as data.
 //!
 //! Read next: [`reexec`] (how a run gets into its namespaces), [`process`] (what a started node is), then
 //! [`namespaces`] and [`loopback`].
@@ -89,7 +90,8 @@ impl FromStr for ArenaKind {
     }
 }
 
-/// Why an arena could not do what it was asked. Every variant is an environment error: no finding about the system.
+/// Why an arena could not do what it was asked. Every variant is an environment error: no finding about the
+/// system.
 #[derive(Debug, thiserror::Error)]
 pub enum ArenaError {
     /// A run needs at least one node and the address plan ends at [`NODE_COUNT_MAX`].
@@ -173,8 +175,8 @@ enum Place {
 }
 
 impl Arena {
-    /// Creates the arena. For `namespaces` the calling process must be [inside](reexec::enter) its own namespaces;
-    /// about 100 ms for five nodes. Blocks; no runtime is needed.
+    /// Creates the arena. For `namespaces` the calling process must be [inside](reexec::enter) its own
+    /// namespaces; about 100 ms for five nodes. Blocks; no runtime is needed.
     pub fn create(kind: ArenaKind, node_count: u32) -> Result<Arena, ArenaError> {
         if node_count == 0 || node_count > NODE_COUNT_MAX {
             return Err(ArenaError::NodeCount { node_count });
@@ -232,8 +234,8 @@ impl Arena {
         }
     }
 
-    /// The file that names the node's network namespace (`/run/netns/n1`), for `nsenter --net=`, `ip netns exec n1`
-    /// or setns; none on loopback. It exists inside the run's mount namespace only.
+    /// The file that names the node's network namespace (`/run/netns/n1`), for `nsenter --net=`, `ip netns
+    /// exec n1` or setns; none on loopback. It exists inside the run's mount namespace only.
     pub fn netns(&self, node: NodeId) -> Option<PathBuf> {
         self.assert_has(node);
         match &self.place {
@@ -242,8 +244,8 @@ impl Arena {
         }
     }
 
-    /// Starts a process of this node, in the node's network namespace, a process group of its own, standard output
-    /// and error appended to its log file. Blocks for the few milliseconds of a fork and exec.
+    /// Starts a process of this node, in the node's network namespace, a process group of its own, standard
+    /// output and error appended to its log file. Blocks for the few milliseconds of a fork and exec.
     ///
     /// A failure is definite: no process exists.
     pub fn spawn(&self, node: NodeId, command: &NodeCommand) -> Result<NodeProcess, ArenaError> {
@@ -260,8 +262,9 @@ impl Arena {
         assert!((1..=node_count).contains(&node.0), "there is no {node} in an arena of {node_count} nodes");
     }
 
-    /// Kills what still runs (its whole process group, by SIGKILL: stop nodes first where their farewell matters), waits
-    /// for it, then removes links and namespaces. Where this is never reached, the [guard](reexec) and the kernel do it.
+    /// Kills what still runs (its whole process group, by SIGKILL: stop nodes first where their farewell
+    /// matters), waits for it, then removes links and namespaces. Where this is never reached, the
+    /// [guard](reexec) and the kernel do it.
     pub async fn tear_down(self) -> Result<(), ArenaError> {
         let started = self.started.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         for process in &started {

@@ -1,7 +1,8 @@
 //! What this machine allows, fault by fault, and what to do about the rest.
 //!
-//! Nothing is concluded from versions and switches where it can be tried: a [trial](crate::arena::trial) of the arena is run in
-//! throw-away namespaces, with real signals and real packet rules. Refuses to know plans. Read next: [`examine`].
+//! Nothing is concluded from versions and switches where it can be tried: a [trial](crate::arena::trial) of
+//! the arena is run in throw-away namespaces, with real signals and real packet rules. Refuses to know plans.
+//! Read next: [`examine`].
 
 mod bounded;
 mod show;
@@ -62,7 +63,8 @@ pub struct Examination {
     pub ready: bool,
 }
 
-/// The sub-command: prints the examination; passed when the default run can start here, a harness failure otherwise.
+/// The sub-command: prints the examination; passed when the default run can start here, a harness failure
+/// otherwise.
 ///
 /// # Errors
 /// When this program cannot be started again, or its output not be written.

@@ -1,7 +1,8 @@
 //! Nothing of a run outlives it, however it is killed; and what it is told reaches it once.
 //!
-//! The run here is the arena's own trial: three nodes that fork, leave their session and ignore SIGTERM, with packet rules,
-//! links and mounts. Without privileges, `ip` or `iptables` these tests fail rather than pass for want of a subject.
+//! The run here is the arena's own trial: three nodes that fork, leave their session and ignore SIGTERM, with
+//! packet rules, links and mounts. Without privileges, `ip` or `iptables` these tests fail rather than pass
+//! for want of a subject.
 
 #[path = "arena/held.rs"]
 mod held;
@@ -80,7 +81,8 @@ fn check_kill_when_all_stands(kind: ArenaKind) {
     for victim in VICTIMS {
         let mut held = Held::start(kind);
         held.wait_until_held();
-        // Three processes of the run and, per node, a shell with three children: the test would see what is left.
+        // Three processes of the run and, per node, a shell with three children: the test would see what is
+        // left.
         held.wait_for_processes(3 + 3 * 4);
         let target = victim.of(&mut held).expect("it holds");
         send(target, Signal::SIGKILL);

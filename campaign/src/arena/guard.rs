@@ -1,7 +1,8 @@
-//! The guard: outlives the run by a moment, so that nothing else does. See [`reexec`](super::reexec) for its place.
+//! The guard: outlives the run by a moment, so that nothing else does. See [`reexec`](super::reexec) for its
+//! place.
 //!
-//! It has no threads that decide, no runtime and no files: it starts the run, reaps whatever orphans come to it, passes signals
-//! on, and ends everything when the run or the process outside is gone.
+//! It has no threads that decide, no runtime and no files: it starts the run, reaps whatever orphans come to
+//! it, passes signals on, and ends everything when the run or the process outside is gone.
 //!
 //! Refuses to know what the run does.
 
@@ -101,7 +102,8 @@ fn reap_until(signals: &SigSet, run: Pid) -> nix::Result<ExitStatus> {
     }
 }
 
-/// Kills and reaps until there is no child. Orphans of those killed become children of the guard in turn, so none escapes.
+/// Kills and reaps until there is no child. Orphans of those killed become children of the guard in turn, so
+/// none escapes.
 fn end_all_children() -> io::Result<()> {
     loop {
         kill_all(&left_over()?);
@@ -113,7 +115,8 @@ fn end_all_children() -> io::Result<()> {
     }
 }
 
-/// Kills what is left of the run until none is alive. Bounded: one that hangs in the kernel dies when the kernel lets it.
+/// Kills what is left of the run until none is alive. Bounded: one that hangs in the kernel dies when the
+/// kernel lets it.
 fn end_all_descendants() -> io::Result<()> {
     for _ in 0..1_000 {
         let alive = left_over()?;
@@ -126,7 +129,8 @@ fn end_all_descendants() -> io::Result<()> {
     Ok(())
 }
 
-/// Those below this process, and those that bear the run's name: a daemon whose guard is dead has no other tie to us.
+/// Those below this process, and those that bear the run's name: a daemon whose guard is dead has no other
+/// tie to us.
 fn left_over() -> io::Result<Vec<i32>> {
     let mut pids = processes::descendants(processes::own_pid())?;
     if let Ok(run) = std::env::var(reexec::RUN_VARIABLE) {

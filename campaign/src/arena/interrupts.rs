@@ -1,4 +1,5 @@
-//! Being asked to finish early: Ctrl-C, `kill`, or the terminal going away, counted from the first instant on.
+//! Being asked to finish early: Ctrl-C, `kill`, or the terminal going away, counted from the first instant
+//! on.
 //!
 //! Refuses to know what finishing means.
 
@@ -15,8 +16,8 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// Starts to count. Signals that came while they were still blocked (from the start of the process on, where a
-    /// guard started it) are counted too.
+    /// Starts to count. Signals that came while they were still blocked (from the start of the process on,
+    /// where a guard started it) are counted too.
     pub(super) fn listen() -> io::Result<Interrupts> {
         let (sender, count) = watch::channel(0);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
@@ -25,8 +26,9 @@ impl Interrupts {
             let on = |kind| signal(kind);
             (on(SignalKind::interrupt())?, on(SignalKind::terminate())?, hangup()?)
         };
-        // Only now, with handlers in place, is what was held back delivered. Threads and nodes started later inherit this
-        // mask: the guard's own, with SIGCHLD in it, would have servers never hear of their children.
+        // Only now, with handlers in place, is what was held back delivered. Threads and nodes started later
+        // inherit this mask: the guard's own, with SIGCHLD in it, would have servers never hear of their
+        // children.
         SigSet::empty().thread_set_mask()?;
         std::thread::Builder::new().name("interrupts".to_owned()).spawn(move || {
             let (mut interrupt, mut terminate, mut hangup) = handlers;

@@ -1,9 +1,10 @@
-//! The arena that asks nothing of the kernel: nodes are ordinary processes, each on an address of 127/8 of its own.
+//! The arena that asks nothing of the kernel: nodes are ordinary processes, each on an address of 127/8 of
+//! its own.
 //!
-//! Signals work; links do not exist, so none can be cut: matching source addresses on loopback does nothing, for a
-//! client that does not bind speaks from 127.0.0.1. What cleans up when the run is killed is its
-//! [guard](super::reexec); should guard and run be killed in the same instant, nodes may stay behind, and no code of ours
-//! is left to see it. That is the honest limit of this arena; `namespaces` has none.
+//! Signals work; links do not exist, so none can be cut: matching source addresses on loopback does nothing,
+//! for a client that does not bind speaks from 127.0.0.1. What cleans up when the run is killed is its
+//! [guard](super::reexec); should guard and run be killed in the same instant, nodes may stay behind, and no
+//! code of ours is left to see it. That is the honest limit of this arena; `namespaces` has none.
 
 use std::net::Ipv4Addr;
 

@@ -1,8 +1,8 @@
 //! The run's private view of the file system: nothing that is mounted in here is seen outside, nothing stays.
 //!
-//! `/proc` becomes that of the process namespace. `/run` becomes a small memory file system with the machine's folders
-//! put back into it: names of network namespaces and the lock of iptables need a `/run` that an ordinary user may
-//! write to, while a store under `/run/user` must still be the real one.
+//! `/proc` becomes that of the process namespace. `/run` becomes a small memory file system with the
+//! machine's folders put back into it: names of network namespaces and the lock of iptables need a `/run`
+//! that an ordinary user may write to, while a store under `/run/user` must still be the real one.
 //!
 //! Refuses to know networks and processes.
 
@@ -33,7 +33,8 @@ fn hint(target: &str, source: &io::Error) -> &'static str {
     }
 }
 
-/// Makes the mount namespace private and mounts `/proc` and `/run` anew. Only for process 1 of fresh namespaces.
+/// Makes the mount namespace private and mounts `/proc` and `/run` anew. Only for process 1 of fresh
+/// namespaces.
 pub(super) fn make_private() -> Result<(), MountError> {
     let none = None::<&str>;
     attempt("/ (as private)", || mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none))?;

@@ -6,8 +6,9 @@
 //!         n1: eth0 10.77.0.1   n2: eth0 10.77.0.2   n3: eth0 10.77.0.3      + `lo` in each
 //! ```
 //!
-//! Every packet between two nodes crosses a namespace of each, so a rule in the node's own namespace is enough to cut
-//! it, in one direction if so wished. Nothing here exists outside the run's namespaces: the kernel removes it with them.
+//! Every packet between two nodes crosses a namespace of each, so a rule in the node's own namespace is
+//! enough to cut it, in one direction if so wished. Nothing here exists outside the run's namespaces: the
+//! kernel removes it with them.
 //!
 //! Refuses to know faults and nodes' programs. Read next: [`process`](super::process).
 
@@ -30,18 +31,20 @@ const CLIENT_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
 
 /// Settings of a namespace, in place before any server starts. Those that a kernel lacks are left out.
 ///
-/// The first two bound how long a connection lies dead after a heal: by default a cut of 40 s is followed by 14 more
-/// seconds in which the retransmission timer, doubled again and again, has yet to fire; with a timer of at most one
-/// second (kernels from 6.15) it is 0.6 s. Many retries keep the connection from being given up instead. No IPv6 on the
-/// links: partitions are made of IPv4 rules, and a path around them would make a fault that does not bite.
+/// The first two bound how long a connection lies dead after a heal: by default a cut of 40 s is followed by
+/// 14 more seconds in which the retransmission timer, doubled again and again, has yet to fire; with a timer
+/// of at most one second (kernels from 6.15) it is 0.6 s. Many retries keep the connection from being given
+/// up instead. No IPv6 on the links: partitions are made of IPv4 rules, and a path around them would make a
+/// fault that does not bite.
 const SETTINGS: [(&str, &str); 3] = [
     ("net/ipv4/tcp_rto_max_ms", "1000"),
     ("net/ipv4/tcp_retries2", "127"),
     ("net/ipv6/conf/default/disable_ipv6", "1"),
 ];
 
-/// In order of preference: a new namespace may inherit bbr, whose probing makes a cut look different from host to host.
-/// Outside the machine's own namespace the kernel allows only those it calls unrestricted; reno always is.
+/// In order of preference: a new namespace may inherit bbr, whose probing makes a cut look different from
+/// host to host. Outside the machine's own namespace the kernel allows only those it calls unrestricted; reno
+/// always is.
 const CONGESTION_CONTROLS: [&str; 2] = ["cubic", "reno"];
 
 /// The bridge, links, namespaces and addresses of one run.
@@ -72,7 +75,8 @@ impl Namespaces {
         Ok(arena)
     }
 
-    /// The batch for the run's own namespace. Without spanning tree and snooping a bridge forwards from the first packet.
+    /// The batch for the run's own namespace. Without spanning tree and snooping a bridge forwards from the
+    /// first packet.
     fn links(&self) -> String {
         let mut script = format!(
             "link set lo up\n\
@@ -110,8 +114,8 @@ impl Namespaces {
         Path::new(NETNS_FOLDER).join(node.to_string())
     }
 
-    /// Removes links, bridge and names, so that another arena can be created in the same run. Processes still inside a
-    /// namespace keep it alive, without a way out.
+    /// Removes links, bridge and names, so that another arena can be created in the same run. Processes still
+    /// inside a namespace keep it alive, without a way out.
     pub(super) fn remove(self) -> Result<(), ArenaError> {
         let mut script = String::new();
         for node in self.nodes() {
@@ -134,8 +138,8 @@ fn link_name(node: NodeId) -> String {
     format!("link{}", node.0)
 }
 
-/// Makes a network namespace and gives it a name: a file with the namespace mounted on it, as `ip netns add` does.
-/// The thread that made it is gone afterwards; the mount keeps it.
+/// Makes a network namespace and gives it a name: a file with the namespace mounted on it, as `ip netns add`
+/// does. The thread that made it is gone afterwards; the mount keeps it.
 fn new_namespace(path: &Path) -> io::Result<()> {
     File::create_new(path)?;
     in_thread(|| {

@@ -1,9 +1,10 @@
 //! A node's process: how it is started, watched and stopped.
 //!
-//! One thread per process starts it, waits for it and publishes how it ended; nothing polls and nobody else's child
-//! is reaped by mistake. Signals go through a pidfd, so a number that the kernel has given to another process in the
-//! meantime is never hit. When the process that was started is gone, whatever else is left of its process group is
-//! killed before the exit is published: a helper that keeps the port or the data folder would fail the next start.
+//! One thread per process starts it, waits for it and publishes how it ended; nothing polls and nobody else's
+//! child is reaped by mistake. Signals go through a pidfd, so a number that the kernel has given to another
+//! process in the meantime is never hit. When the process that was started is gone, whatever else is left of
+//! its process group is killed before the exit is published: a helper that keeps the port or the data folder
+//! would fail the next start.
 //!
 //! Refuses to know what the program does and when it is ready.
 
@@ -96,8 +97,8 @@ impl NodeProcess {
         self.pid
     }
 
-    /// When it started, in clock ticks since boot (field 22 of `/proc/PID/stat`): with the number, an identity that is
-    /// never given twice.
+    /// When it started, in clock ticks since boot (field 22 of `/proc/PID/stat`): with the number, an
+    /// identity that is never given twice.
     pub fn start_ticks(&self) -> u64 {
         self.start_ticks
     }
@@ -193,8 +194,8 @@ pub(super) fn start(
     Ok(NodeProcess { pid, start_ticks, pidfd: Arc::new(pidfd), exit })
 }
 
-/// Held for reading while a process is started, set to true when the run is being ended by force: without it a node could be
-/// started between the last look for what is left and the end.
+/// Held for reading while a process is started, set to true when the run is being ended by force: without it
+/// a node could be started between the last look for what is left and the end.
 static ENDING: RwLock<bool> = RwLock::new(false);
 
 /// From now on nothing is started; returns when nothing is being started any more.
@@ -205,7 +206,8 @@ pub(super) fn start_no_more() {
 fn spawn(command: &NodeCommand) -> io::Result<(Child, OwnedFd, u64)> {
     let ending = ENDING.read().unwrap_or_else(|poisoned| poisoned.into_inner());
     while *ending {
-        // Not an error: whoever was handed it would end the process before those that are left have been ended.
+        // Not an error: whoever was handed it would end the process before those that are left have been
+        // ended.
         std::thread::park();
     }
     std::fs::create_dir_all(&command.cwd)?;
@@ -221,7 +223,8 @@ fn spawn(command: &NodeCommand) -> io::Result<(Child, OwnedFd, u64)> {
         .stderr(log)
         .process_group(0)
         .spawn()?;
-    // Not reaped yet, so neither the number nor /proc/PID can mean another process, even if it has died already.
+    // Not reaped yet, so neither the number nor /proc/PID can mean another process, even if it has died
+    // already.
     let pid = processes::pid_of(&child);
     let identity = pidfd_of(pid).and_then(|pidfd| Ok((pidfd, processes::stat(pid)?.start_ticks)));
     match identity {
@@ -239,7 +242,8 @@ fn pidfd_of(pid: i32) -> io::Result<OwnedFd> {
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
-/// Waits for the process to end, ends what is left of its group while its number is still taken, then reaps it.
+/// Waits for the process to end, ends what is left of its group while its number is still taken, then reaps
+/// it.
 fn wait_for_group(mut child: Child) -> Exit {
     use nix::errno::Errno;
     use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -257,7 +261,8 @@ fn wait_for_group(mut child: Child) -> Exit {
     }
 }
 
-/// A signal was sent to the whole group: the dying are waited for, the dead (whoever has to reap them) are not.
+/// A signal was sent to the whole group: the dying are waited for, the dead (whoever has to reap them) are
+/// not.
 fn wait_for_members(group: i32) -> io::Result<()> {
     const STEP: Duration = Duration::from_millis(1);
     for _ in 0..KILL_WAIT.as_millis() {

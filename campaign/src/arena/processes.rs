@@ -65,7 +65,8 @@ pub fn descendants(ancestor: i32) -> io::Result<Vec<i32>> {
     }
     let descends = |start: i32| {
         let mut pid = start;
-        // A chain is at most as long as there are processes; numbers reused while we read cannot make us loop.
+        // A chain is at most as long as there are processes; numbers reused while we read cannot make us
+        // loop.
         for _ in 0..parents.len() {
             match parents.get(&pid) {
                 Some(stat) if stat.parent == ancestor => return true,
@@ -82,8 +83,9 @@ pub fn descendants(ancestor: i32) -> io::Result<Vec<i32>> {
         .collect())
 }
 
-/// Every process in whose environment `name` has this value, ourselves and zombies left out. A process can leave its
-/// parents, its group and its session, but it inherits this. Those of other users cannot be read and are not ours.
+/// Every process in whose environment `name` has this value, ourselves and zombies left out. A process can
+/// leave its parents, its group and its session, but it inherits this. Those of other users cannot be read
+/// and are not ours.
 pub fn marked(name: &str, value: &str) -> io::Result<Vec<i32>> {
     let mark = format!("{name}={value}");
     let holds = |pid: i32| {

@@ -8,17 +8,18 @@
 //! | guard | process 1 of the run's process namespace (on loopback: the adopter of all orphans) | mounts, reaps, ends everything |
 //! | run | an ordinary process | the run itself: the rest of the program |
 //!
-//! - When the guard of a namespace dies, by whatever, the kernel kills every process in it. The guard dies when the outside
-//!   does (parent-death signal, and a pipe that ends: the *lifeline*, which also covers a death before the signal was set), and
-//!   when the run does.
-//! - On loopback there is no such kernel; there the guard, in a session of its own so that killing the process group misses it,
-//!   adopts and kills every descendant of the run. Should the guard be killed, the run notices and does the same.
+//! - When the guard of a namespace dies, by whatever, the kernel kills every process in it. The guard dies
+//!   when the outside does (parent-death signal, and a pipe that ends: the *lifeline*, which also covers a
+//!   death before the signal was set), and when the run does.
+//! - On loopback there is no such kernel; there the guard, in a session of its own so that killing the
+//!   process group misses it, adopts and kills every descendant of the run. Should the guard be killed, the
+//!   run notices and does the same.
 //!
-//! The guard is not the run itself because process 1 must reap orphans, which a program that also waits for children of its own
-//! cannot do without stealing their exit codes.
+//! The guard is not the run itself because process 1 must reap orphans, which a program that also waits for
+//! children of its own cannot do without stealing their exit codes.
 //!
-//! It must happen before any thread exists, for the kernel gives no user namespace to a process that has threads. Refuses
-//! to know what a run does. Read next: [`guard`](self).
+//! It must happen before any thread exists, for the kernel gives no user namespace to a process that has
+//! threads. Refuses to know what a run does. Read next: `guard.rs`.
 
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -35,7 +36,8 @@ use super::{ArenaKind, guard, mounts, processes, refusal, tool};
 /// Says in which role this program was started by itself. Nodes do not inherit it.
 pub const ROLE_VARIABLE: &str = "RASHOMON_ROLE";
 
-/// Names the run to everything that it starts, however often that forks and hides: `PID-TICKS` of the process outside.
+/// Names the run to everything that it starts, however often that forks and hides: `PID-TICKS` of the process
+/// outside.
 pub const RUN_VARIABLE: &str = "RASHOMON_RUN";
 
 /// The code of a harness failure: the run could not be had, or was killed.
@@ -128,8 +130,12 @@ pub(super) fn run_role(kind: ArenaKind) -> String {
     format!("run:{kind}")
 }
 
-/// Puts the program into an arena of this kind: to be called by a sub-command that needs one, before any thread exists.
-/// Outside it returns when the run is over; inside it returns at once, in a new process with the same arguments.
+/// Puts the program into an arena of this kind: to be called by a sub-command that needs one, before any
+/// thread exists. Outside it returns when the run is over; inside it returns at once, in a new process with
+/// the same arguments.
+///
+/// All three processes come by here, so nothing that must happen once may happen before: no line printed, no
+/// file made.
 ///
 /// # Panics
 /// When this process already has threads: the kernel would refuse with a far less helpful word.
@@ -167,8 +173,8 @@ fn outside(kind: ArenaKind) -> Result<u8, EnterError> {
     Ok(exit_code("the run's guard", status))
 }
 
-/// New mount, network, process and IPC namespaces; in a new user namespace where this user may not make them directly.
-/// IPC, so that System V segments of a killed server go with the rest.
+/// New mount, network, process and IPC namespaces; in a new user namespace where this user may not make them
+/// directly. IPC, so that System V segments of a killed server go with the rest.
 fn unshare_all() -> Result<(), EnterError> {
     let namespaces = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWNET
@@ -208,8 +214,8 @@ fn run_name() -> Result<String, EnterError> {
     Ok(format!("{pid}-{}", stat.start_ticks))
 }
 
-/// This program again, same name and arguments, in another role. Its standard input is the lifeline: a pipe that
-/// nobody writes to and that ends when this process does, however it ends.
+/// This program again, same name and arguments, in another role. Its standard input is the lifeline: a pipe
+/// that nobody writes to and that ends when this process does, however it ends.
 pub(super) fn this_program(role: &str) -> Command {
     let mut args = std::env::args_os();
     let mut command = Command::new("/proc/self/exe");
@@ -222,7 +228,8 @@ pub(super) fn this_program(role: &str) -> Command {
     command
 }
 
-/// Waits for the guard. It left the terminal's session, so Ctrl-C reaches this process alone and is passed on once.
+/// Waits for the guard. It left the terminal's session, so Ctrl-C reaches this process alone and is passed on
+/// once.
 fn pass_on_until_exit(signals: &SigSet, guard: &mut Child) -> io::Result<ExitStatus> {
     let pid = Pid::from_raw(processes::pid_of(guard));
     // `Child::wait` would close the lifeline, which says: die. It is held until the guard is gone.

@@ -6,7 +6,8 @@ use std::fs;
 
 use nix::errno::Errno;
 
-/// Distribution switches that refuse unprivileged user namespaces: the file, the value that refuses, the cure.
+/// Distribution switches that refuse unprivileged user namespaces: the file, the value that refuses, the
+/// cure.
 const SWITCHES: [(&str, &str, &str); 3] = [
     (
         "kernel/apparmor_restrict_unprivileged_userns",

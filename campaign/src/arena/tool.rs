@@ -37,7 +37,8 @@ pub fn search_path() -> String {
     path
 }
 
-/// Where `program` is: the path itself when it holds a slash, else the first folder of [`search_path`] that has it.
+/// Where `program` is: the path itself when it holds a slash, else the first folder of [`search_path`] that
+/// has it.
 pub fn find(program: &str) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(PathBuf::from(program)).filter(|path| is_executable(path));

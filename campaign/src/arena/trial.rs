@@ -1,8 +1,8 @@
-//! A trial of an arena: a run of a few milliseconds that creates it, starts a process in two nodes, breaks and mends what a
-//! nemesis will, and says step by step what worked. `doctor` reads its report.
+//! A trial of an arena: a run of a few milliseconds that creates it, starts a process in two nodes, breaks
+//! and mends what a nemesis will, and says step by step what worked. `doctor` reads its report.
 //!
-//! It can also be told to hold: then it starts nodes that fork and hide, cuts a link, and waits. The crash tests kill it at
-//! every moment and look for what is left.
+//! It can also be told to hold: then it starts nodes that fork and hide, cuts a link, and waits. The crash
+//! tests kill it at every moment and look for what is left.
 //!
 //! Refuses to know systems, plans and what is to be concluded. Read next: [`doctor`](crate::doctor).
 
@@ -71,7 +71,8 @@ pub fn play(kind: ArenaKind, hold: bool) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// Tries everything and writes a [`Finding`] per line. A step that does not work does not keep the others from being tried.
+/// Tries everything and writes a [`Finding`] per line. A step that does not work does not keep the others
+/// from being tried.
 async fn report(kind: ArenaKind, out: &mut impl Write) -> io::Result<()> {
     let created = create(kind);
     let detail = created.as_ref().map(|_| "two nodes".to_owned()).map_err(ToString::to_string);
@@ -192,7 +193,8 @@ fn in_node<T: Send>(arena: &Arena, node: NodeId, action: impl FnOnce() -> T + Se
     namespaces::within(&netns, action).map_err(|error| ArenaError::setup(netns.display().to_string(), error))
 }
 
-/// Nodes that fork, leave their session and ignore SIGTERM; rules and mounts; then a line that says it all stands.
+/// Nodes that fork, leave their session and ignore SIGTERM; rules and mounts; then a line that says it all
+/// stands.
 async fn hold_until_asked(inside: &Inside) -> anyhow::Result<()> {
     let arena = Arena::create(inside.kind, 3)?;
     let script = "trap '' TERM HUP INT; sleep 1000 & setsid sleep 1000 & (setsid sleep 1000 &) ; wait";

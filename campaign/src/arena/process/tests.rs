@@ -1,4 +1,5 @@
-//! Nodes' processes on the arena that needs no privilege: how they end, what goes with them, what is told of it.
+//! Nodes' processes on the arena that needs no privilege: how they end, what goes with them, what is told of
+//! it.
 
 use super::*;
 use crate::arena::{Arena, ArenaKind};
