@@ -4,6 +4,8 @@
 //! packet rules, links and mounts. Without privileges, `ip` or `iptables` these tests fail rather than pass
 //! for want of a subject.
 
+#![allow(clippy::unwrap_used, reason = "in a test what cannot be had is a failure, in its helpers too")]
+
 #[path = "arena/held.rs"]
 mod held;
 #[path = "arena/host.rs"]

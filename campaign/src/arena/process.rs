@@ -205,10 +205,12 @@ pub(super) fn start_no_more() {
 
 fn spawn(command: &NodeCommand) -> io::Result<(Child, OwnedFd, u64)> {
     let ending = ENDING.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-    while *ending {
+    if *ending {
         // Not an error: whoever was handed it would end the process before those that are left have been
         // ended.
-        std::thread::park();
+        loop {
+            std::thread::park();
+        }
     }
     std::fs::create_dir_all(&command.cwd)?;
     create_parent(&command.log)?;
