@@ -83,6 +83,7 @@ impl Raft {
         if self.leader != Some(leader) {
             self.lose_leader();
             self.leader = Some(leader);
+            self.reads.ask_anew();
             self.note(Note::Follows { leader, term: term.0 });
         }
         self.route_proposals();

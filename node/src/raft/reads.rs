@@ -44,7 +44,6 @@ pub(super) struct LocalReads {
 
 #[derive(Debug)]
 struct Question {
-    leader: NodeId,
     asked_at: Millis,
     reads: Vec<OperationId>,
 }
@@ -92,6 +91,13 @@ impl LocalReads {
             && *entry.key() <= handed
         {
             read.extend(entry.remove().into_iter().filter(|id| self.open.remove(id).is_some()));
+        }
+    }
+
+    /// There is a new leader: it is to be asked what the old one has not answered.
+    pub(super) fn ask_anew(&mut self) {
+        for (_, question) in std::mem::take(&mut self.asked) {
+            self.unasked.extend(question.reads);
         }
     }
 
@@ -158,7 +164,7 @@ impl Raft {
         self.reads.asked_count += 1;
         let id = ReadId(self.reads.incarnation.id(self.reads.asked_count));
         let reads = std::mem::take(&mut self.reads.unasked);
-        self.reads.asked.insert(id, Question { leader, asked_at: self.now, reads });
+        self.reads.asked.insert(id, Question { asked_at: self.now, reads });
         self.send(leader, Body::ReadIndex { id });
     }
 
@@ -266,10 +272,9 @@ impl Raft {
             let text = "no leader confirmed the read in time".into();
             self.out.answer.push((id, Err(Refusal { code: RefusalCode::NoLeader, definite: true, text })));
         }
-        let leader = self.leader;
         let LocalReads { asked, unasked, open, .. } = &mut self.reads;
         asked.retain(|_, question| {
-            let is_alive = Some(question.leader) == leader && now.since(question.asked_at) < retry_ms;
+            let is_alive = now.since(question.asked_at) < retry_ms;
             if !is_alive {
                 unasked.append(&mut question.reads);
             }

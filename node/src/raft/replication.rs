@@ -112,6 +112,7 @@ impl Raft {
             reads: LeaderReads::default(),
         }));
         self.leader = Some(self.config.node);
+        self.reads.ask_anew();
         self.note(Note::BecameLeader { term: self.hard.term.0 });
         if !self.config.defects.has(Defect::R08) {
             self.propose(Payload::Noop);

@@ -209,3 +209,16 @@ fn an_operation_lost_with_its_leader_reaches_the_next_one() {
     cluster.settle();
     assert_eq!(cluster.answers[&(N3, id)], Ok(Reply::Written));
 }
+
+#[test]
+fn a_read_lost_with_its_leader_is_asked_of_the_next_one_at_once() {
+    let mut cluster = Cluster::new(3);
+    led_by_n1(&mut cluster);
+    let follower = cluster.ask(N3, None, Operation::read("x"));
+    let next_leader = cluster.ask(N2, None, Operation::read("x"));
+    cluster.network.clear();
+    cluster.crash(N1);
+    cluster.elect(N2);
+    assert_eq!(cluster.answers[&(N3, follower)], Ok(Reply::Value(None)));
+    assert_eq!(cluster.answers[&(N2, next_leader)], Ok(Reply::Value(None)));
+}
