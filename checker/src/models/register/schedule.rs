@@ -48,7 +48,11 @@ const NOT_STARTED: u32 = u32::MAX;
 
 /// Clusters in an order that keeps real time and, if this works out, satisfies the refused cas. Otherwise the event before
 /// which one could not be satisfied. `blocks` begins with the initial value's.
-pub(super) fn order(calls: &[Call<RegisterOp>], clusters: &Clusters, blocks: &[Block]) -> Result<Vec<u32>, u32> {
+pub(super) fn order(
+    calls: &[Call<RegisterOp>],
+    clusters: &Clusters,
+    blocks: &[Block],
+) -> Result<Vec<u32>, u32> {
     let mut schedule = Schedule::new(calls, clusters, blocks);
     for (event, due) in schedule.agenda() {
         match due {
@@ -113,7 +117,10 @@ impl<'a> Schedule<'a> {
         }
         for (at, call) in self.calls.iter().enumerate() {
             let is_refused = matches!(call.operation, RegisterOp::Refused { .. }) && !call.is_unknown();
-            if is_refused && self.clusters.of[at] != NOBODY && self.block_of[self.clusters.of[at] as usize] != NOBODY {
+            if is_refused
+                && self.clusters.of[at] != NOBODY
+                && self.block_of[self.clusters.of[at] as usize] != NOBODY
+            {
                 agenda.push((call.returned, Due::Demand(at as u32)));
             }
         }
@@ -166,6 +173,18 @@ impl<'a> Schedule<'a> {
         }
         let block = self.block_of[cluster as usize];
         if !self.has_begun(block) {
+            // Who must be over before this block's last operation is invoked has no later chance than now.
+            self.next_forced();
+            let mut at = self.forced_done;
+            while let Some(&first) = self.forced.get(at)
+                && self.must_start(first) < self.blocks[block as usize].s
+            {
+                if first != block && !self.has_begun(first) {
+                    self.run_out(event);
+                    self.begin(first, event);
+                }
+                at += 1;
+            }
             self.run_out(event);
             self.begin(block, event);
         }
@@ -173,6 +192,14 @@ impl<'a> Schedule<'a> {
         while self.current() != cluster && self.next_in_block() != NOBODY {
             self.start(self.next_in_block(), event);
         }
+    }
+
+    /// The block that must start next.
+    fn next_forced(&mut self) -> Option<u32> {
+        while self.forced.get(self.forced_done).is_some_and(|&block| self.has_begun(block)) {
+            self.forced_done += 1;
+        }
+        self.forced.get(self.forced_done).copied()
     }
 
     fn is_unsatisfied(&self, refused: u32) -> bool {
@@ -206,22 +233,28 @@ impl<'a> Schedule<'a> {
         self.begin_next_forced(event)
     }
 
-    /// The block that must start next may start now and hold until its last operation is invoked, if nobody else must start
-    /// before that.
+    /// A block may start now and hold until its last operation is invoked, if nobody else must start before that. Of
+    /// the first few that qualify, the one that must start first.
     fn begin_next_forced(&mut self, event: u32) -> bool {
-        while self.forced.get(self.forced_done).is_some_and(|&block| self.has_begun(block)) {
-            self.forced_done += 1;
-        }
+        self.next_forced();
+        let waiting = self.forced[self.forced_done..].iter().copied();
         let mut waiting =
-            self.forced[self.forced_done..].iter().copied().filter(|&block| !self.has_begun(block) && self.is_live(block));
-        let (Some(block), after) = (waiting.next(), waiting.next()) else { return false };
-        let root = self.clusters.all[self.blocks[block as usize].root as usize];
-        let holds_until = self.blocks[block as usize].s;
-        let is_free = after.is_none_or(|after| self.must_start(after) >= holds_until);
-        if !is_free || self.calls[root.writer as usize].invoked > event {
-            return false;
+            waiting.filter(|&block| !self.has_begun(block) && self.is_live(block)).take(SCANNED).peekable();
+        let Some(first) = waiting.peek().copied() else { return false };
+        let found = waiting.clone().find(|&block| {
+            let mut others = waiting.clone().filter(|&other| other != block);
+            let free_until = if block == first { others.next() } else { Some(first) };
+            let holds_until = self.blocks[block as usize].s;
+            let root = self.clusters.all[self.blocks[block as usize].root as usize];
+            free_until.is_none_or(|other| self.must_start(other) >= holds_until)
+                && self.calls[root.writer as usize].invoked < event
+        });
+        if let Some(block) = found {
+            self.begin(block, event);
         }
-        self.begin(block, event);
-        true
+        found.is_some()
     }
 }
+
+/// How many waiting blocks are looked at when one is needed.
+const SCANNED: usize = 256;
