@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use rashomon_checker::Budget;
+use rashomon_checker::{Budget, Judgement};
 use rashomon_histories::{History, ReadError, Tail};
 use serde::Serialize;
 
 use crate::cli::CheckArgs;
 use crate::exit::{BadInput, Outcome};
 use crate::run::folder::Folder;
-use crate::run::judge::{Judged, Spending, judge};
+use crate::run::judge::{self, Spending, Told, safety};
 use crate::run::junit;
 use crate::run::report::Violation;
 use crate::run::verdict::{Axes, Coverage, Harness, Recovery};
@@ -47,9 +47,10 @@ pub fn command(args: &CheckArgs) -> anyhow::Result<Outcome> {
     if let Some(mib) = args.memory_max_mib {
         budget.bytes_max = mib.saturating_mul(1 << 20);
     }
-    let judged = judge(&history, &model, Spending { budget, deadline: args.deadline })
-        .with_context(|| path.display().to_string())?;
-    tell(args, &history, &model, &judged)
+    let spending = Spending { budget, deadline: args.deadline };
+    let judgement = judge::judge(&history, &model, spending).with_context(|| path.display().to_string())?;
+    let told = judge::tell(&history, &model, &judgement)?;
+    show(args, &history, &model, &judgement, &told)
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<History> {
@@ -57,20 +58,26 @@ fn read(path: &PathBuf) -> anyhow::Result<History> {
     History::read(path).map_err(|error: ReadError| BadInput(error.to_string()).into())
 }
 
-fn tell(args: &CheckArgs, history: &History, model: &str, judged: &Judged) -> anyhow::Result<Outcome> {
+fn show(
+    args: &CheckArgs,
+    history: &History,
+    model: &str,
+    judgement: &Judgement,
+    told: &Told,
+) -> anyhow::Result<Outcome> {
     let axes = Axes {
-        safety: judged.safety(),
+        safety: safety(judgement),
         coverage: Coverage::default(),
         recovery: Recovery::default(),
         harness: Harness::default(),
     };
     let checked = Checked {
-        verdict: judged.judgement.verdict,
+        verdict: judgement.verdict,
         model,
         operations: history.operations().count(),
-        keys: judged.judgement.keys.len(),
-        progress: judged.judgement.progress(),
-        violations: &judged.violations,
+        keys: judgement.keys.len(),
+        progress: judgement.progress(),
+        violations: &told.violations,
     };
     if args.json {
         println!("{}", serde_json::to_string(&checked)?);
@@ -79,7 +86,7 @@ fn tell(args: &CheckArgs, history: &History, model: &str, judged: &Judged) -> an
             "{}: {} operations, {}, model {model}",
             checked.verdict, checked.operations, checked.progress
         );
-        for violation in &judged.violations {
+        for violation in &told.violations {
             println!();
             for sentence in &violation.sentences {
                 println!("{sentence}");
@@ -87,7 +94,7 @@ fn tell(args: &CheckArgs, history: &History, model: &str, judged: &Judged) -> an
         }
     }
     if let Some(junit_path) = &args.junit {
-        let story = judged.violations.first().map(|first| first.sentences.join("\n")).unwrap_or_default();
+        let story = told.violations.first().map(|first| first.sentences.join("\n")).unwrap_or_default();
         junit::write(junit_path, &axes, &story, &format!("rashomon check {}", args.path.display()))?;
     }
     Ok(axes.outcome())

@@ -21,6 +21,10 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Judge a recorded history: a file, or the folder of a run.
     Check(CheckArgs),
+    /// Tell a counterexample in sentences, as a table, and as a picture.
+    Explain(ExplainArgs),
+    /// Write a run's report.html again, from its folder.
+    Report(ReportArgs),
     /// Count how often and how fast each planted bug is found, and whether the sound node stays green.
     Zoo(ZooArgs),
     /// The nemesis process; started by `run`, it speaks JSON lines on its standard input and output.
@@ -121,6 +125,32 @@ pub struct CheckArgs {
     /// Write a JUnit report, for CI.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+}
+
+/// Which counterexample, and how.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The folder of a run, or a history (.jsonl, .jsonl.zst), which is judged first.
+    pub path: PathBuf,
+    /// The key whose counterexample to tell; by default the one that was complete first.
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Model to hold the history against, judging it again; by default what the run found is told.
+    #[arg(long)]
+    pub model: Option<String>,
+    /// Draw the counterexample as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Print every counterexample as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which run's page.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The folder of a run.
+    pub path: PathBuf,
 }
 
 /// What to list.

@@ -14,8 +14,13 @@ pub mod arena;
 
 pub mod run;
 
+pub mod drawing;
+pub mod explain;
+pub mod page;
+
 pub mod check;
 pub mod doctor;
 pub mod list;
 pub mod nemesis;
+pub mod report_command;
 pub mod zoo;

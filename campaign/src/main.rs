@@ -6,7 +6,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use rashomon_campaign::cli::{Cli, Command};
 use rashomon_campaign::exit::{Outcome, outcome_of};
-use rashomon_campaign::{check, doctor, list, nemesis, run, zoo};
+use rashomon_campaign::{check, doctor, explain, list, nemesis, report_command, run, zoo};
 
 /// The judge's visited sets are many small tables: a fast allocator is worth two to four times there.
 #[global_allocator]
@@ -20,6 +20,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::command(&args),
         Command::Check(args) => check::command(&args),
+        Command::Explain(args) => explain::command(&args),
+        Command::Report(args) => report_command::command(&args),
         Command::Nemesis => nemesis::command(),
         Command::Doctor { json } => doctor::command(json),
         Command::Zoo(args) => zoo::command(&args),

@@ -129,7 +129,7 @@ impl Plan {
             clients: args.clients.or(config.clients).unwrap_or(20),
             rate: rate.filter(|rate| *rate != 0.0),
             keys: args.keys.or(config.keys).unwrap_or(10),
-            key_operations: args.key_operations.or(config.key_operations).unwrap_or(5_000),
+            key_operations: args.key_operations.or(config.key_operations).unwrap_or(200),
             faults: names(args.faults.clone().or(config.faults), &["kill", "pause", "partition"]),
             seed: args.seed.or(config.seed).unwrap_or(fresh_seed),
             duration_ms: millis(args.duration, config.duration, 60_000),

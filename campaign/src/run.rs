@@ -13,6 +13,7 @@ pub mod judge;
 pub mod junit;
 pub mod measure;
 pub mod nodes;
+pub mod online;
 pub mod progress;
 pub mod report;
 pub mod verdict;

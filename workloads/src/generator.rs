@@ -20,6 +20,7 @@ mod layout;
 
 mod mix;
 mod per_key;
+mod temper;
 
 mod rate;
 mod rest;
@@ -38,6 +39,7 @@ pub use layout::{Layout, LayoutError};
 pub use mix::Mix;
 pub use per_key::{OneKey, PerKey};
 pub use phases::Phases;
+pub use temper::Temper;
 pub use rate::{BACKLOG_MAX, Rate, Spacing};
 pub use rest::{REST_MAX, REST_MIN, Rest};
 pub use time_limit::TimeLimit;

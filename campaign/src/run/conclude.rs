@@ -5,14 +5,17 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use anyhow::Context as _;
+use rashomon_checker::{Judgement, Verdict};
 use rashomon_histories::{History, Nanos, jsonl};
 
+use crate::explain::load::{Found, of_judgement};
+use crate::page::AtHand;
 use crate::plan::Plan;
 use crate::run::drive::Clock;
 use crate::run::folder::Folder;
-use crate::run::judge::{Judged, Spending, judge};
-use crate::run::measure::{Measures, measure};
+use crate::run::judge::{Told, safety, tell};
 use crate::run::nodes::Nodes;
+use crate::run::online::{Followed, Online};
 use crate::run::report::Report;
 use crate::run::verdict::{Axes, Harness, Recovery, Safety, coverage, recovery};
 
@@ -28,10 +31,11 @@ pub(super) struct Played {
     pub(super) doubts: Vec<String>,
     pub(super) deaths: Vec<String>,
     pub(super) not_recovered: Option<String>,
+    pub(super) online: Online,
 }
 
 impl Played {
-    pub(super) fn new(nodes: Rc<RefCell<Nodes>>, clock: Clock) -> Self {
+    pub(super) fn new(nodes: Rc<RefCell<Nodes>>, clock: Clock, online: Online) -> Self {
         Played {
             nodes,
             clock,
@@ -41,61 +45,52 @@ impl Played {
             doubts: Vec::new(),
             deaths: Vec::new(),
             not_recovered: None,
+            online,
         }
     }
 }
 
-/// A history, read back, judged and measured.
-struct Assessed {
-    judged: Judged,
-    measures: Measures,
-}
-
-/// Judges while the nodes stop.
-pub(super) async fn conclude(plan: &Plan, folder: &Folder, played: Played) -> anyhow::Result<Report> {
-    let Played { nodes, clock, ran, end, mut harness, doubts, deaths, not_recovered } = played;
-    let (history, model) = (folder.clone(), plan.workload()?.model());
-    let judging = tokio::task::spawn_blocking(move || {
-        let assessed = assess(&history, model);
-        (assessed, clock.now())
-    });
+/// Settles what the judge has open while the nodes stop.
+pub(super) async fn conclude(
+    plan: &Plan,
+    folder: &Folder,
+    played: Played,
+) -> anyhow::Result<(Report, AtHand)> {
+    let Played { nodes, clock, ran, end, mut harness, doubts, deaths, not_recovered, online } = played;
+    let settling =
+        tokio::task::spawn_blocking(move || online.finish().map(|followed| (followed, clock.now())));
     let stopping = async {
         let nodes = Rc::try_unwrap(nodes).ok().context("the nodes are still in use")?;
         nodes.into_inner().stop().await
     };
-    let (judging, stopped) = tokio::join!(judging, stopping);
+    let (settled, stopped) = tokio::join!(settling, stopping);
     if let Err(error) = stopped {
         harness.failures.push(format!("the arena could not be torn down: {error:#}"));
     }
-    let (assessed, judged_at) = judging.context("the judge failed")?;
-    let cut_short = harness.interrupted || !harness.failures.is_empty();
-    let (safety, measures, judged) = match assessed {
-        Ok(Assessed { judged, measures }) => (judged.safety(), measures, Some(judged)),
+    let (Followed { judgement, measures, traces }, judged_at) = settled.context("the judge failed")??;
+    let (safety, told, found, keys_judged) = match settle(plan, folder, judgement) {
+        Ok(settled) => settled,
         Err(error) => {
             harness.failures.push(format!("the history could not be judged: {error:#}"));
-            (Safety::Unjudged, Measures::default(), None)
+            (Safety::Unjudged, Told::default(), Vec::new(), 0)
         }
     };
-    let recovery = Recovery {
-        missed: [not_recovered.into_iter().collect(), deaths, recovery(plan, &measures, cut_short).missed]
-            .concat(),
-    };
+    let cut_short = harness.interrupted || safety == Safety::Invalid || !harness.failures.is_empty();
+    let late = recovery(plan, &measures, cut_short).missed;
+    let recovery = Recovery { missed: [not_recovered.into_iter().collect(), deaths, late].concat() };
     let axes = Axes { coverage: coverage(plan, &measures, cut_short), recovery, harness, safety };
-    if let Some(judged) = &judged {
-        keep_witnesses(folder, judged)?;
-    }
     if axes.safety == Safety::Valid {
         forget_data(folder)?;
     }
     let outcome = axes.outcome();
-    Ok(Report {
+    let report = Report {
         format: 1,
         plan_hash: plan.hash(),
         code: outcome.code(),
         outcome: outcome.doc().to_owned(),
         axes,
-        violations: judged.as_ref().map(|judged| judged.violations.clone()).unwrap_or_default(),
-        keys_judged: judged.as_ref().map_or(0, |judged| judged.judgement.keys.len()),
+        violations: told.violations,
+        keys_judged,
         judged_ms: judged_at.since(end).0 / 1_000_000,
         ran_ms: ran.0 / 1_000_000,
         measures,
@@ -103,27 +98,36 @@ pub(super) async fn conclude(plan: &Plan, folder: &Folder, played: Played) -> an
         defects: plan.defects.clone(),
         command: plan.command(),
         folder: folder.path().to_owned(),
-    })
+    };
+    Ok((report, AtHand { traces, found, events: told.events }))
 }
 
-fn assess(folder: &Folder, model: &str) -> anyhow::Result<Assessed> {
-    let history = History::read(&folder.history())?;
-    let judged = judge(&history, model, Spending::default())?;
-    let measures = measure(&history);
-    if !judged.counterexample.is_empty() {
-        let (header, events) = judged.counterexample_history(history.header());
+/// Keeps the witnesses and, of a violation, the counterexample, told in words.
+fn settle(
+    plan: &Plan,
+    folder: &Folder,
+    judgement: anyhow::Result<Judgement>,
+) -> anyhow::Result<(Safety, Told, Vec<Found>, usize)> {
+    let judgement = judgement?;
+    keep_witnesses(folder, &judgement)?;
+    let mut told = Told::default();
+    if judgement.verdict == Verdict::Invalid {
+        let history = History::read(&folder.history())?;
+        told = tell(&history, plan.workload()?.model(), &judgement)?;
+        let (header, events) = told.as_history(history.header());
         let path = folder.counterexample();
         jsonl::write_file(&path, &header, &events)
             .with_context(|| format!("{}: cannot be written", path.display()))?;
     }
-    Ok(Assessed { judged, measures })
+    let found = of_judgement(&told.violations, &judgement);
+    Ok((safety(&judgement), told, found, judgement.keys.len()))
 }
 
-fn keep_witnesses(folder: &Folder, judged: &Judged) -> anyhow::Result<()> {
+fn keep_witnesses(folder: &Folder, judgement: &Judgement) -> anyhow::Result<()> {
     let path = folder.path().join("witness.json");
     let file = std::fs::File::create(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
     let mut file = std::io::BufWriter::new(file);
-    serde_json::to_writer(&mut file, &judged.judgement)
+    serde_json::to_writer(&mut file, judgement)
         .map_err(std::io::Error::from)
         .and_then(|()| std::io::Write::flush(&mut file))
         .with_context(|| format!("{}: cannot be written", path.display()))

@@ -18,6 +18,7 @@ use crate::arena::interrupts::Interrupts;
 use crate::arena::{Arena, NodeCommand};
 use crate::cli::RunArgs;
 use crate::exit::Outcome;
+use crate::page;
 use crate::plan::Plan;
 use crate::run::conclude::{Played, conclude};
 use crate::run::control::Control;
@@ -27,6 +28,7 @@ use crate::run::folder::Folder;
 use crate::run::look::Look;
 use crate::run::measure::HEALED;
 use crate::run::nodes::Nodes;
+use crate::run::online::{self, Feed, Online};
 use crate::run::{junit, watch};
 use crate::systems::{ClientSettings, Cluster, Launch, Member, Probe, System};
 
@@ -56,8 +58,9 @@ pub(super) async fn execute(plan: Plan, args: &RunArgs, interrupts: Interrupts) 
     Folder::write_json(&folder.plan(), &plan)?;
     eprintln!("{}", plan.describe());
     let stage = Stage::set(&plan, &folder).await?;
-    let played = stage.play(&plan, &folder, interrupts).await;
-    let report = conclude(&plan, &folder, played).await?;
+    let (online, feed, alarm) = online::start(plan.workload()?.model())?;
+    let played = stage.play(&plan, &folder, interrupts, online, (feed, alarm)).await;
+    let (report, at_hand) = conclude(&plan, &folder, played).await?;
     Folder::write_json(&folder.verdict(), &report)?;
     let summary = report.summary();
     if args.json {
@@ -70,6 +73,7 @@ pub(super) async fn execute(plan: Plan, args: &RunArgs, interrupts: Interrupts) 
         let story = report.violations.first().map(|first| first.sentences.join("\n")).unwrap_or_default();
         junit::write(path, &report.axes, &story, &report.command)?;
     }
+    page::write_quietly(folder.path(), &plan, &report, at_hand);
     Ok(report.axes.outcome())
 }
 
@@ -115,10 +119,16 @@ impl Stage {
 
     /// The main phase under faults, the heal, the final reads. What goes wrong in the harness is kept beside what
     /// was recorded: a violation in it counts all the same.
-    async fn play(self, plan: &Plan, folder: &Folder, interrupts: Interrupts) -> Played {
-        let clock = Clock::start();
-        let mut played = Played::new(Rc::clone(&self.nodes), clock);
-        if let Err(error) = self.play_into(plan, folder, interrupts, &mut played).await {
+    async fn play(
+        self,
+        plan: &Plan,
+        folder: &Folder,
+        interrupts: Interrupts,
+        online: Online,
+        judged: (Feed, Alarm),
+    ) -> Played {
+        let mut played = Played::new(Rc::clone(&self.nodes), Clock::start(), online);
+        if let Err(error) = self.play_into(plan, folder, interrupts, judged, &mut played).await {
             played.harness.failures.push(format!("{error:#}"));
         }
         played
@@ -129,11 +139,12 @@ impl Stage {
         plan: &Plan,
         folder: &Folder,
         interrupts: Interrupts,
+        (feed, alarm): (Feed, Alarm),
         played: &mut Played,
     ) -> anyhow::Result<()> {
         let clock = played.clock;
         let Stage { nodes, probe, system, cluster, control, view } = self;
-        let mut driver = driver(plan, folder, &system, &cluster, clock)?;
+        let mut driver = driver(plan, folder, &system, &cluster, clock, feed)?;
         let schedule = Schedule::new(
             plan.fault_set()?,
             nodes.borrow().all().collect(),
@@ -157,6 +168,7 @@ impl Stage {
             state: Rc::clone(&state),
             wake,
             interrupts,
+            alarm,
             handle: driver.handle(),
             clock,
             duration: plan.duration(),
@@ -188,6 +200,7 @@ fn driver(
     system: &System,
     cluster: &Cluster,
     clock: Clock,
+    feed: Feed,
 ) -> anyhow::Result<RunDriver> {
     let workload = plan.workload()?;
     let layout = Layout::new(plan.clients, cluster.members.iter().map(|member| member.id.to_string()))?;
@@ -201,7 +214,7 @@ fn driver(
     let path = folder.history();
     let file = File::create(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
     let time: RunClock = Box::new(move || clock.now());
-    let recorder = Recorder::new(Writer::new(file), header, time);
+    let recorder = Recorder::new((Writer::new(file), feed), header, time);
     let settings = ClientSettings {
         connect_timeout: CONNECT_WAIT,
         call_timeout: plan.timeout(),
@@ -213,8 +226,10 @@ fn driver(
 }
 
 type RunClock = Box<dyn FnMut() -> Nanos>;
-type RunDriver = Driver<Writer<File>, RunClock>;
-type RunHandle = Handle<Writer<File>, RunClock>;
+type RunSink = (Writer<File>, Feed);
+type RunDriver = Driver<RunSink, RunClock>;
+type RunHandle = Handle<RunSink, RunClock>;
+type Alarm = tokio::sync::watch::Receiver<bool>;
 
 /// The phases of a run.
 struct Phases<'a> {
@@ -248,9 +263,16 @@ impl Phases<'_> {
         };
         let (asked, healed) = tokio::join!(clients, breaking);
         self.played.ran = self.played.clock.now();
+        self.played.end = self.played.ran;
         let (control, reports) = healed.context("the nemesis failed")?;
-        prove_healed(&reports)?;
         asked?;
+        if self.state.borrow().convicted {
+            // There is nothing more to learn, and what the nodes hold now is evidence: they never run again.
+            self.nodes.borrow().freeze()?;
+            Nodes::kill(self.nodes).await?;
+            return control.finish().await;
+        }
+        prove_healed(&reports)?;
         handle.note(HEALED, Value::from_data(&reports)?);
         self.final_reads().await?;
         self.played.end = self.played.clock.now();

@@ -6,7 +6,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use rashomon_histories::{Nanos, Value};
 use rashomon_nemesis::action::Performer;
 use rashomon_nemesis::schedule::{Ending, Instance, Step, Steps};
@@ -17,6 +19,9 @@ use tokio::sync::Notify;
 use crate::run::control::Control;
 use crate::run::drive::Clock;
 use crate::run::nodes::Nodes;
+
+/// How long a killed process may take to be gone.
+const DEATH_WAIT: Duration = Duration::from_secs(10);
 
 /// What one fault came to, as it stands in the history.
 #[derive(Debug, Serialize)]
@@ -48,7 +53,9 @@ pub struct State {
     pub in_force: Vec<String>,
     /// Set to have everything healed now.
     pub stop: bool,
-    /// Whether a person asked for that.
+    /// Whether the judge has found a violation.
+    pub convicted: bool,
+    /// Whether a person asked for an early end.
     pub interrupted: bool,
     /// What the run is doing, for the progress line.
     pub phase: &'static str,
@@ -75,7 +82,8 @@ pub struct Faults<N> {
 }
 
 impl<N: Notes> Faults<N> {
-    /// Follows the schedule to its final heal; answers the nemesis and the reports of that heal.
+    /// Follows the schedule to its final heal; answers the nemesis and the reports of that heal. A violation ends it
+    /// at once: nothing is healed, as what the nodes hold then is evidence.
     ///
     /// # Errors
     /// When the nemesis died or a node could not be started: what is in force is then unknown.
@@ -84,6 +92,9 @@ impl<N: Notes> Faults<N> {
         loop {
             let step = {
                 let mut state = self.state.borrow_mut();
+                if state.convicted {
+                    return Ok((self.control, healed));
+                }
                 if state.stop {
                     steps.stop();
                 }
@@ -143,6 +154,12 @@ impl<N: Notes> Faults<N> {
     async fn perform(&mut self, action: &Action) -> anyhow::Result<Report> {
         match (action.performer(), action) {
             (Performer::Arena, Action::Start { node }) => {
+                let dying = self.nodes.borrow().dying(*node);
+                if let Some(process) = dying {
+                    tokio::time::timeout(DEATH_WAIT, process.exited()).await.with_context(|| {
+                        format!("node {node} was killed and is still there after {DEATH_WAIT:?}")
+                    })?;
+                }
                 self.nodes.borrow_mut().start_one(*node)?;
                 Ok(Report { action: action.clone(), outcome: Outcome::Installed, evidence: None })
             }

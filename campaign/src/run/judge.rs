@@ -3,6 +3,7 @@
 //! It knows which models there are; how they judge is the checker's.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use rashomon_checker::explain::{Naming, explain};
@@ -14,14 +15,34 @@ use crate::exit::BadInput;
 use crate::run::report::Violation;
 use crate::run::verdict::Safety;
 
-/// A history, judged.
-pub struct Judged {
-    /// Key by key, with witnesses.
-    pub judgement: Judgement,
-    /// The keys that no order explains, the earliest first.
-    pub violations: Vec<Violation>,
-    /// Every operation of the counterexamples, as events with their indexes in the whole history.
-    pub counterexample: Vec<Event>,
+/// The models there are: name, and what it is.
+pub const MODELS: [(&str, &str); 2] = [
+    ("register", "A register that is written and read; absent until first written."),
+    ("cas-register", "A register that is written, read, and set if it holds a given value."),
+];
+
+/// Something to be done with a model that is known by name only.
+pub trait ForModel {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn run<M: Decode + Send + 'static>(self, model: M) -> Self::Output;
+}
+
+/// Does it with the model of this name.
+///
+/// # Errors
+/// [`BadInput`] when there is none.
+pub fn with_model<F: ForModel>(name: &str, action: F) -> Result<F::Output, BadInput> {
+    match name {
+        "register" => Ok(action.run(Register)),
+        "cas-register" => Ok(action.run(CasRegister)),
+        _ => {
+            let known = MODELS.map(|(name, _)| name).join(", ");
+            Err(BadInput(format!("no model is called {name:?}; there are {known}")))
+        }
+    }
 }
 
 /// What the judge may spend.
@@ -33,47 +54,81 @@ pub struct Spending {
     pub deadline: Option<Duration>,
 }
 
-/// The models there are: name, and what it is.
-pub const MODELS: [(&str, &str); 2] = [
-    ("register", "A register that is written and read; absent until first written."),
-    ("cas-register", "A register that is written, read, and set if it holds a given value."),
-];
-
-/// Judges.
+/// Judges a whole history.
 ///
 /// # Errors
 /// [`BadInput`] for an unknown model or a history that is not of this model.
-pub fn judge(history: &History, model: &str, spending: Spending) -> anyhow::Result<Judged> {
-    match model {
-        "register" => judge_with(&Register::default(), history, spending),
-        "cas-register" => judge_with(&CasRegister::default(), history, spending),
-        _ => {
-            let known = MODELS.map(|(name, _)| name).join(", ");
-            Err(BadInput(format!("no model is called {model:?}; there are {known}")).into())
+pub fn judge(history: &History, model: &str, spending: Spending) -> anyhow::Result<Judgement> {
+    struct Judge<'a>(&'a History, Spending);
+    impl ForModel for Judge<'_> {
+        type Output = Result<Judgement, BadInput>;
+
+        fn run<M: Decode + Send + 'static>(self, model: M) -> Self::Output {
+            let keys = decode(&model, self.0).map_err(|error| BadInput(error.to_string()))?;
+            Ok(within(self.1.deadline, |stop| {
+                let options = Options { budget: self.1.budget, stop, ..Options::default() };
+                rashomon_checker::judge(&model, &keys, &options)
+            }))
         }
+    }
+    Ok(with_model(model, Judge(history, spending))??)
+}
+
+/// Hands `work` a hook that turns true when the deadline has passed.
+fn within<T>(deadline: Option<Duration>, work: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> T) -> T {
+    let passed = AtomicBool::new(false);
+    let (done, alarm) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        if let Some(deadline) = deadline {
+            let passed = &passed;
+            // Ends early when the work is done: the sender is then dropped.
+            scope.spawn(move || {
+                let waited = alarm.recv_timeout(deadline);
+                passed.store(waited == Err(RecvTimeoutError::Timeout), Ordering::Relaxed);
+            });
+        }
+        let result = work(&|| passed.load(Ordering::Relaxed));
+        drop(done);
+        result
+    })
+}
+
+/// The verdict as the run's safety axis.
+pub fn safety(judgement: &Judgement) -> Safety {
+    match judgement.verdict {
+        Verdict::Valid => Safety::Valid,
+        Verdict::Invalid => Safety::Invalid,
+        Verdict::Undecided => Safety::Undecided { reason: judgement.progress() },
     }
 }
 
-fn judge_with<M: Decode>(model: &M, history: &History, spending: Spending) -> anyhow::Result<Judged> {
-    let keys = decode(model, history).map_err(|error| BadInput(error.to_string()))?;
-    let passed = AtomicBool::new(false);
-    let stop = || passed.load(Ordering::Relaxed);
-    let options = Options { budget: spending.budget, stop: &stop, ..Options::default() };
-    let (done, alarm) = std::sync::mpsc::channel::<()>();
-    let judgement = std::thread::scope(|scope| {
-        if let Some(deadline) = spending.deadline {
-            let passed = &passed;
-            scope.spawn(move || {
-                // Ends early when the judge is done: the sender is then dropped.
-                if alarm.recv_timeout(deadline) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                    passed.store(true, Ordering::Relaxed);
-                }
-            });
+/// What is told of the keys that no order explains.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// A violation per key, the earliest first.
+    pub violations: Vec<Violation>,
+    /// Every operation of the counterexamples, as events with their indexes in the whole history.
+    pub events: Vec<Event>,
+}
+
+/// Tells the violations of a judgement.
+///
+/// # Errors
+/// As [`judge`].
+pub fn tell(history: &History, model: &str, judgement: &Judgement) -> anyhow::Result<Told> {
+    struct Tell<'a>(&'a History, &'a Judgement);
+    impl ForModel for Tell<'_> {
+        type Output = Result<Told, BadInput>;
+
+        fn run<M: Decode + Send + 'static>(self, model: M) -> Self::Output {
+            tell_with(&model, self.0, self.1)
         }
-        let judgement = rashomon_checker::judge(model, &keys, &options);
-        drop(done);
-        judgement
-    });
+    }
+    Ok(with_model(model, Tell(history, judgement))??)
+}
+
+fn tell_with<M: Decode>(model: &M, history: &History, judgement: &Judgement) -> Result<Told, BadInput> {
+    let keys = decode(model, history).map_err(|error| BadInput(error.to_string()))?;
     let event = |index: u32| history.events().get(index as usize);
     let who = |id: u32, process: u32| match event(id).and_then(|event| event.node.as_ref()) {
         Some(node) => format!("client {process} at node {node}"),
@@ -82,42 +137,35 @@ fn judge_with<M: Decode>(model: &M, history: &History, spending: Spending) -> an
     let when =
         |index: u32| event(index).map_or_else(|| format!("event {index}"), |event| event.time.to_string());
     let naming = Naming { who: &who, when: &when };
-    let mut violations = Vec::new();
-    let mut counterexample = Vec::new();
-    for (judged, key) in judgement.keys.iter().zip(&keys) {
+    let mut told = Told::default();
+    for judged in &judgement.keys {
         let Finding::Invalid(found) = &judged.finding else { continue };
-        let told = explain(model, &judged.key, &key.calls, found, &naming);
-        let sentences = [vec![told.headline], told.operations, told.reasons].concat();
-        let events = found.operations.iter().flat_map(|id| {
-            let invoke = event(*id);
-            [invoke, history.counterpart(u64::from(*id))].into_iter().flatten()
+        let Some(key) = keys.iter().find(|key| key.key == judged.key) else { continue };
+        let explanation = explain(model, &judged.key, &key.calls, found, &naming);
+        let events: Vec<&Event> = found
+            .operations
+            .iter()
+            .flat_map(|id| [event(*id), history.counterpart(u64::from(*id))])
+            .flatten()
+            .collect();
+        told.violations.push(Violation {
+            key: judged.key.to_string(),
+            sentences: [vec![explanation.headline], explanation.operations, explanation.reasons].concat(),
+            at: events.iter().map(|event| event.time).max().unwrap_or_default(),
         });
-        let events: Vec<&Event> = events.collect();
-        let at = events.iter().map(|event| event.time).max().unwrap_or_default();
-        counterexample.extend(events.into_iter().cloned());
-        violations.push(Violation { key: judged.key.to_string(), sentences, at });
+        told.events.extend(events.into_iter().cloned());
     }
-    violations.sort_by_key(|violation| violation.at);
-    counterexample.sort_by_key(|event| event.index);
-    Ok(Judged { judgement, violations, counterexample })
+    told.violations.sort_by_key(|violation| violation.at);
+    told.events.sort_by_key(|event| event.index);
+    Ok(told)
 }
 
-impl Judged {
-    /// The verdict as the run's safety axis.
-    pub fn safety(&self) -> Safety {
-        match self.judgement.verdict {
-            Verdict::Valid => Safety::Valid,
-            Verdict::Invalid => Safety::Invalid,
-            Verdict::Undecided => Safety::Undecided { reason: self.judgement.progress() },
-        }
-    }
-
+impl Told {
     /// The counterexample as a history of its own: fresh indexes, the recorded times.
-    pub fn counterexample_history(&self, of: &Header) -> (Header, Vec<Event>) {
+    pub fn as_history(&self, of: &Header) -> (Header, Vec<Event>) {
         let mut header = of.clone();
         header.story = Some("A counterexample: the operations for which no order exists.".to_owned());
-        let events =
-            self.counterexample.iter().zip(0..).map(|(event, index)| Event { index, ..event.clone() });
+        let events = self.events.iter().zip(0..).map(|(event, index)| Event { index, ..event.clone() });
         (header, events.collect())
     }
 }

@@ -2,19 +2,22 @@
 //! visible, and turns Ctrl-C into an early heal.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rashomon_histories::{Nanos, Sink};
-use tokio::sync::Notify;
+use rashomon_histories::{Nanos, Sink, Value};
+use rashomon_nemesis::{NodeId, View};
+use tokio::sync::{Notify, watch};
 
 use crate::arena::interrupts::Interrupts;
+use crate::drawing::spans::LEADER;
 use crate::run::drive::{Clock, Handle};
 use crate::run::faults::State;
 use crate::run::nodes::Nodes;
 use crate::run::progress::{Progress, Snapshot};
-use crate::run::watch::{self, PROBE_EVERY};
+use crate::run::watch::{PROBE_EVERY, view};
 use crate::systems::Probe;
 
 /// How often recorded events become visible to other processes.
@@ -27,6 +30,8 @@ pub(super) struct Look<S, C> {
     pub(super) state: Rc<RefCell<State>>,
     pub(super) wake: Rc<Notify>,
     pub(super) interrupts: Interrupts,
+    /// Turns true when the judge has found a violation.
+    pub(super) alarm: watch::Receiver<bool>,
     pub(super) handle: Handle<S, C>,
     pub(super) clock: Clock,
     pub(super) duration: Duration,
@@ -35,32 +40,52 @@ pub(super) struct Look<S, C> {
 impl<S: Sink, C: FnMut() -> Nanos> Look<S, C> {
     /// Looks until it is aborted.
     pub(super) async fn on(self) {
-        let mut progress = Progress::new(self.duration);
+        let mut alarm = self.alarm.clone();
+        let progress = RefCell::new(Progress::new(self.duration));
         let mut flush = tokio::time::interval(FLUSH_EVERY);
         let mut told = false;
+        // One future throughout: a probe that is slow must not be begun anew at every tick of the others.
+        let probing = async {
+            let mut led = None;
+            loop {
+                self.look_once(&progress, &mut led).await;
+            }
+        };
+        tokio::pin!(probing);
         loop {
             tokio::select! {
                 _ = flush.tick() => self.handle.flush(),
                 () = self.interrupts.reached(1), if !told => {
                     told = true;
-                    progress.say("asked to stop: healing, sealing and judging what there is");
+                    progress.borrow_mut().say("asked to stop: healing, sealing and judging what there is");
+                    self.state.borrow_mut().interrupted = true;
                     self.end_early();
                 }
-                () = self.look_once(&mut progress) => {}
+                Ok(()) = alarm.changed() => {
+                    progress.borrow_mut().say("violation: stopping, the nodes are frozen");
+                    self.state.borrow_mut().convicted = true;
+                    if let Err(error) = self.nodes.borrow().freeze() {
+                        progress.borrow_mut().say(&format!("a node could not be frozen: {error:#}"));
+                    }
+                    self.end_early();
+                }
+                () = &mut probing => {}
             }
         }
     }
 
-    async fn look_once(&self, progress: &mut Progress) {
-        let seen = watch::view(&*self.probe, &self.nodes).await;
+    /// Probes all nodes once, and waits until it is time again. `led` is who was recorded as leader last.
+    async fn look_once(&self, progress: &RefCell<Progress>, led: &mut Option<(NodeId, u64)>) {
+        let seen = view(&*self.probe, &self.nodes).await;
+        self.note_leader(&seen, led);
         let deaths = self.nodes.borrow_mut().deaths();
         let mut state = self.state.borrow_mut();
         for (node, exit) in deaths {
             let words = self.nodes.borrow().last_words(node);
-            progress.say(&format!("node {node} ended by itself: it {exit}"));
+            progress.borrow_mut().say(&format!("node {node} ended by itself: it {exit}"));
             state.deaths.push(format!("node {node} ended by itself: it {exit}; its log ends with\n{words}"));
         }
-        progress.show(&Snapshot {
+        progress.borrow_mut().show(&Snapshot {
             elapsed: self.clock.now().into(),
             counts: self.handle.counts(),
             faults: state.in_force.clone(),
@@ -72,10 +97,23 @@ impl<S: Sink, C: FnMut() -> Nanos> Look<S, C> {
         tokio::time::sleep(PROBE_EVERY).await;
     }
 
+    /// Records a change of leader, for the report. A moment without one is no change: a probe may have been slow.
+    fn note_leader(&self, seen: &View, led: &mut Option<(NodeId, u64)>) {
+        let Some((node, seen)) = seen.leader().and_then(|node| seen.nodes.get_key_value(&node)) else {
+            return;
+        };
+        if led.replace((*node, seen.term)) != Some((*node, seen.term)) {
+            let mut value = BTreeMap::from([("node".into(), Value::from(node.to_string().as_str()))]);
+            // Systems without terms say 0.
+            if let Some(term) = i64::try_from(seen.term).ok().filter(|term| *term > 0) {
+                value.insert("term".into(), Value::Int(term));
+            }
+            self.handle.note(LEADER, Value::Map(value));
+        }
+    }
+
     fn end_early(&self) {
-        let mut state = self.state.borrow_mut();
-        state.stop = true;
-        state.interrupted = true;
+        self.state.borrow_mut().stop = true;
         self.handle.end_phase();
         self.wake.notify_one();
     }

@@ -13,6 +13,9 @@ use smol_str::SmolStr;
 /// Name of the nemesis event that marks the moment at which everything was measured to be healed.
 pub const HEALED: &str = "healed";
 
+/// Longest latency that is told apart, in microseconds: an hour.
+const LATENCY_US_MAX: u64 = 3_600_000_000;
+
 /// Operations by how they ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -87,74 +90,115 @@ pub struct Measures {
 
 /// Measures a history.
 pub fn measure(history: &History) -> Measures {
-    let mut measures = Measures::default();
-    let mut latency = Histogram::<u64>::new(3).expect("three significant digits are supported");
-    for operation in history.operations() {
-        let outcome = operation.outcome();
-        measures.counts.add(outcome);
-        measures.by_f.entry(operation.invoke.f.clone()).or_default().add(outcome);
-        if let (Kind::Ok, Some(completion)) = (outcome, operation.completion) {
-            latency.saturating_record(completion.time.since(operation.invoke.time).0 / 1_000);
-        }
-    }
-    measures.latency_ok = Latency {
-        p50_us: latency.value_at_quantile(0.50),
-        p95_us: latency.value_at_quantile(0.95),
-        p99_us: latency.value_at_quantile(0.99),
-        max_us: latency.max(),
-    };
-    let clients = || history.events().iter().filter(|event| event.process != Process::Nemesis);
-    let span = match (clients().next(), clients().next_back()) {
-        (Some(first), Some(last)) => last.time.since(first.time),
-        _ => Nanos(0),
-    };
-    if span.0 > 0 {
-        measures.operations_per_second = measures.counts.total() as f64 / span.as_secs_f64();
-    }
-    // The pause between the main phase and the final reads is the harness's own.
-    let healed = history.nemesis().find(|event| event.f == HEALED).map_or(u64::MAX, |event| event.index);
-    (measures.gap_ns_max, measures.gap_at) = longest_gap(clients().filter(|event| event.index < healed));
-    measures.recovery_ns = recovery(history);
-    measures.faults = bites(history);
-    measures
+    let mut measurer = Measurer::default();
+    history.events().iter().for_each(|event| measurer.admit(event));
+    measurer.finish()
 }
 
-fn longest_gap<'a>(events: impl Iterator<Item = &'a Event>) -> (Nanos, Nanos) {
-    let mut longest = (Nanos(0), Nanos(0));
-    let mut last: Option<Nanos> = None;
-    for event in events.filter(|event| event.kind == Kind::Ok) {
-        if let Some(last) = last
-            && event.time.since(last) > longest.0
+/// Measures event by event, in memory bounded by what is open.
+#[derive(Debug)]
+pub struct Measurer {
+    measures: Measures,
+    latency: Histogram<u64>,
+    /// When each open operation was invoked, by process.
+    open: BTreeMap<u64, Nanos>,
+    first: Option<Nanos>,
+    last: Nanos,
+    last_ok: Option<Nanos>,
+    healed: Option<Nanos>,
+}
+
+impl Default for Measurer {
+    fn default() -> Self {
+        Measurer {
+            measures: Measures::default(),
+            latency: Histogram::new_with_bounds(1, LATENCY_US_MAX, 3).expect("the bounds are in order"),
+            open: BTreeMap::new(),
+            first: None,
+            last: Nanos(0),
+            last_ok: None,
+            healed: None,
+        }
+    }
+}
+
+impl Measurer {
+    /// The next event.
+    pub fn admit(&mut self, event: &Event) {
+        match event.process {
+            Process::Nemesis => self.admit_nemesis(event),
+            Process::Client(process) => {
+                self.first.get_or_insert(event.time);
+                self.last = event.time;
+                match event.kind {
+                    Kind::Invoke => drop(self.open.insert(process, event.time)),
+                    _ => self.admit_completion(process, event),
+                }
+            }
+        }
+    }
+
+    fn admit_completion(&mut self, process: u64, event: &Event) {
+        let invoked = self.open.remove(&process).unwrap_or(event.time);
+        self.count(&event.f, event.kind);
+        if event.kind != Kind::Ok {
+            return;
+        }
+        self.latency.saturating_record(event.time.since(invoked).0 / 1_000);
+        match self.healed {
+            None => self.admit_success(event.time),
+            Some(healed) if invoked >= healed => {
+                self.measures.recovery_ns.get_or_insert(event.time.since(healed));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// The pause between the main phase and the final reads is the harness's own, so gaps end with the heal.
+    fn admit_success(&mut self, time: Nanos) {
+        if let Some(last) = self.last_ok
+            && time.since(last) > self.measures.gap_ns_max
         {
-            longest = (event.time.since(last), last);
+            (self.measures.gap_ns_max, self.measures.gap_at) = (time.since(last), last);
         }
-        last = Some(event.time);
+        self.last_ok = Some(time);
     }
-    longest
-}
 
-fn recovery(history: &History) -> Option<Nanos> {
-    let healed = history.nemesis().filter(|event| event.f == HEALED).last()?;
-    history
-        .operations()
-        .filter(|operation| operation.invoke.index > healed.index && operation.outcome() == Kind::Ok)
-        .filter_map(|operation| operation.completion)
-        .map(|completion| completion.time.since(healed.time))
-        .min()
-}
-
-fn bites(history: &History) -> BTreeMap<SmolStr, Bites> {
-    let mut faults: BTreeMap<SmolStr, Bites> = BTreeMap::new();
-    for event in history.nemesis() {
-        if event.value.get("phase").and_then(Value::as_text) != Some("begin") {
-            continue;
+    fn admit_nemesis(&mut self, event: &Event) {
+        if event.f == HEALED {
+            self.healed = Some(event.time);
         }
-        let bites = faults.entry(event.f.clone()).or_default();
+        if event.value.get("phase").and_then(Value::as_text) != Some("begin") {
+            return;
+        }
+        let bites = self.measures.faults.entry(event.f.clone()).or_default();
         match event.value.get("outcome").and_then(Value::as_text) {
             Some("installed") => bites.installed += 1,
             Some("skipped") => bites.skipped += 1,
             _ => bites.indeterminate += 1,
         }
     }
-    faults
+
+    fn count(&mut self, f: &SmolStr, kind: Kind) {
+        self.measures.counts.add(kind);
+        self.measures.by_f.entry(f.clone()).or_default().add(kind);
+    }
+
+    /// The figures; what is still open counts as unknown.
+    pub fn finish(mut self) -> Measures {
+        for _ in 0..self.open.len() {
+            self.measures.counts.add(Kind::Info);
+        }
+        self.measures.latency_ok = Latency {
+            p50_us: self.latency.value_at_quantile(0.50),
+            p95_us: self.latency.value_at_quantile(0.95),
+            p99_us: self.latency.value_at_quantile(0.99),
+            max_us: self.latency.max(),
+        };
+        let span = self.last.since(self.first.unwrap_or(self.last));
+        if span.0 > 0 {
+            self.measures.operations_per_second = self.measures.counts.total() as f64 / span.as_secs_f64();
+        }
+        self.measures
+    }
 }

@@ -1,12 +1,15 @@
 //! The nodes of a run: started, watched, restarted. The only one that knows which process a node is now.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rashomon_nemesis::{NodeId, ProcessIdentity};
 
+use crate::arena::process::Signal;
 use crate::arena::{Arena, Exit, NodeCommand, NodeProcess};
 
 /// How long a node may take to end when it is asked to.
@@ -66,6 +69,12 @@ impl Nodes {
         Ok(())
     }
 
+    /// The node's process, when it was killed and has not quite ended yet: it must be gone before another starts.
+    pub fn dying(&self, node: NodeId) -> Option<NodeProcess> {
+        let process = self.processes.get(&node).filter(|process| process.exit().is_none())?;
+        self.down.contains(&node).then(|| process.clone())
+    }
+
     /// The node's process, if it is alive.
     pub fn process(&self, node: NodeId) -> Option<ProcessIdentity> {
         let process = self.processes.get(&node).filter(|process| process.exit().is_none())?;
@@ -90,6 +99,33 @@ impl Nodes {
     /// Whether it is paused as far as is known.
     pub fn is_paused(&self, node: NodeId) -> bool {
         self.paused.contains(&node)
+    }
+
+    /// Stops every node in its tracks.
+    ///
+    /// # Errors
+    /// When a signal cannot be sent.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        for process in self.processes.values() {
+            process.signal(Signal::STOP)?;
+        }
+        Ok(())
+    }
+
+    /// Kills every node and waits until they are gone; none is surprised by that.
+    ///
+    /// # Errors
+    /// When a process outlives it.
+    pub async fn kill(nodes: &Rc<RefCell<Nodes>>) -> anyhow::Result<()> {
+        let processes: Vec<NodeProcess> = {
+            let mut nodes = nodes.borrow_mut();
+            nodes.down = nodes.commands.keys().copied().collect();
+            nodes.processes.values().cloned().collect()
+        };
+        for killed in futures::future::join_all(processes.iter().map(NodeProcess::kill)).await {
+            killed?;
+        }
+        Ok(())
     }
 
     /// Every node.

@@ -14,13 +14,13 @@ use rand::{RngExt as _, SeedableRng as _};
 use rashomon_histories::{Invocation, Nanos, Process, Value};
 use smol_str::{SmolStr, format_smolstr};
 
-use super::{Answer, Context, Generator, Mix, Rng};
+use super::{Answer, Context, Generator, Mix, Rng, Temper};
 use crate::client::Outcome;
 
 /// How many retired keys are remembered.
-const RETIRED_MAX: usize = 64;
+const RETIRED_MAX: usize = 512;
 /// One in so many operations looks back at a retired key.
-const LOOK_BACK_ONE_IN: u32 = 32;
+const LOOK_BACK_ONE_IN: u32 = 16;
 /// How often a retired key is read again at most.
 const LOOK_BACKS_MAX: u32 = 32;
 
@@ -32,8 +32,8 @@ pub trait OneKey: Clone + fmt::Debug + Send + 'static {
     /// The key of this number, counted from 0 over the run.
     fn new(settings: &Self::Settings, number: u64) -> Self;
 
-    /// The next operation on it: its name and argument.
-    fn next(&mut self, rng: &mut Rng) -> (SmolStr, Value);
+    /// The next operation on it, for a client of this temper: its name and argument.
+    fn next(&mut self, rng: &mut Rng, temper: Temper) -> (SmolStr, Value);
 
     /// Tells how an operation on it has ended.
     fn update(&mut self, operation: &Invocation, outcome: &Outcome);
@@ -95,8 +95,9 @@ impl<K: OneKey> PerKey<K> {
     }
 
     /// The next operation, on whichever key: (key, f, value).
-    fn draw(&mut self) -> (SmolStr, SmolStr, Value) {
-        if !self.retired.is_empty() && self.rng.random_ratio(1, LOOK_BACK_ONE_IN) {
+    fn draw(&mut self, temper: Temper) -> (SmolStr, SmolStr, Value) {
+        let may_look_back = temper != Temper::Changes && !self.retired.is_empty();
+        if may_look_back && self.rng.random_ratio(1, LOOK_BACK_ONE_IN) {
             let position = self.rng.random_range(0..self.retired.len());
             let retired = &mut self.retired[position];
             if retired.look_backs < LOOK_BACKS_MAX {
@@ -108,7 +109,7 @@ impl<K: OneKey> PerKey<K> {
         let slot = *self.popularity.pick(&mut self.rng);
         let live = &mut self.live[slot];
         live.asked += 1;
-        let (f, value) = live.key.next(&mut self.rng);
+        let (f, value) = live.key.next(&mut self.rng, temper);
         let name = live.name.clone();
         if live.asked >= self.operations_max {
             self.retire(slot);
@@ -133,7 +134,7 @@ impl<K: OneKey> Generator for PerKey<K> {
             [only] => *only,
             several => several[self.rng.random_range(0..several.len())],
         };
-        let (key, f, value) = self.draw();
+        let (key, f, value) = self.draw(Temper::of(process, context.layout));
         let node = context.layout.node_of(process).clone();
         Answer::Operation(Invocation {
             process: Process::Client(process),

@@ -14,7 +14,7 @@ use smol_str::SmolStr;
 
 use super::{Options, Workload};
 use crate::client::Outcome;
-use crate::generator::{FinalReads, Generator, Mix, OneKey, PerKey, Rng};
+use crate::generator::{FinalReads, Generator, Mix, OneKey, PerKey, Rng, Temper};
 
 /// The operation that reads.
 pub const READ: SmolStr = SmolStr::new_static("read");
@@ -74,6 +74,7 @@ pub(super) fn registers(
     let [read, write, cas] = weights;
     let settings = Settings {
         mix: Mix::new([(read, Kind::Read), (write, Kind::Write), (cas, Kind::Cas)]),
+        changes: Mix::new([(write, Kind::Write), (cas, Kind::Cas)]),
         values: values(options.key_operations),
     };
     Box::new(PerKey::<OneRegister>::new(settings, options.keys, options.key_operations, seed))
@@ -89,6 +90,8 @@ enum Kind {
 #[derive(Clone, Debug)]
 struct Settings {
     mix: Mix<Kind>,
+    /// The mix without its reads.
+    changes: Mix<Kind>,
     values: Values,
 }
 
@@ -143,8 +146,12 @@ impl OneKey for OneRegister {
         OneRegister { settings: settings.clone(), next_value, known: Vec::with_capacity(KNOWN_MAX) }
     }
 
-    fn next(&mut self, rng: &mut Rng) -> (SmolStr, Value) {
-        let kind = *self.settings.mix.pick(rng);
+    fn next(&mut self, rng: &mut Rng, temper: Temper) -> (SmolStr, Value) {
+        let kind = match temper {
+            Temper::Even => *self.settings.mix.pick(rng),
+            Temper::Looks => Kind::Read,
+            Temper::Changes => *self.settings.changes.pick(rng),
+        };
         let old = if kind == Kind::Cas { self.likely_value(rng) } else { None };
         match (kind, old) {
             (Kind::Read, _) => (READ, Value::Null),
