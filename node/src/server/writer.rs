@@ -51,3 +51,77 @@ pub fn start<D: Disk + Send + 'static>(mut wal: Wal<D>) -> (Batches, Durable) {
         .expect("a process may start its second thread");
     (batches, durable)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::api::NodeId;
+    use crate::storage::disk::SegmentNumber;
+    use crate::storage::wal::encode_batch;
+
+    /// Counts syncs, and fails from some count on.
+    struct FailingDisk {
+        syncs: usize,
+        fails_from: usize,
+    }
+
+    impl Disk for FailingDisk {
+        fn segments(&mut self) -> io::Result<Vec<SegmentNumber>> {
+            Ok(Vec::new())
+        }
+
+        fn read(&mut self, _: SegmentNumber) -> io::Result<Vec<u8>> {
+            Ok(Vec::new())
+        }
+
+        fn create(&mut self, _: SegmentNumber, _: usize, _: &[u8]) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn expect_create(&mut self, _: usize) {}
+
+        fn write(&mut self, _: SegmentNumber, _: usize, _: &[u8]) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn sync(&mut self, _: SegmentNumber) -> io::Result<()> {
+            self.syncs += 1;
+            if self.syncs < self.fails_from { Ok(()) } else { Err(io::Error::other("input/output error")) }
+        }
+
+        fn name(&self, segment: SegmentNumber) -> String {
+            format!("segment {segment}")
+        }
+    }
+
+    fn wal(fails_from: usize) -> Wal<FailingDisk> {
+        let disk = FailingDisk { syncs: 0, fails_from };
+        Wal::open::<u64>(disk, NodeId(1), 4096).unwrap().0
+    }
+
+    /// The first sync is that of opening the log.
+    #[test]
+    fn a_failed_sync_is_told_and_nothing_is_written_after_it() {
+        let (batches, mut durable) = start(wal(3));
+        batches.send((Ticket(1), encode_batch(&[1_u64]))).unwrap();
+        assert_eq!(durable.blocking_recv().unwrap().unwrap(), Ticket(1));
+        batches.send((Ticket(2), encode_batch(&[2_u64]))).unwrap();
+        let error = durable.blocking_recv().unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "segment 1: input/output error");
+        // The thread may already be gone; either way nothing is reported any more.
+        let _ = batches.send((Ticket(3), encode_batch(&[3_u64])));
+        assert!(durable.blocking_recv().is_none());
+    }
+
+    /// Defect R03, and the proof that a sound log syncs before it reports.
+    #[test]
+    fn only_a_log_that_stopped_syncing_reports_what_no_sync_covers() {
+        let mut sound = wal(2);
+        assert!(sound.append(&[encode_batch(&[1_u64])]).is_err());
+        let mut defective = wal(2);
+        defective.stop_syncing();
+        assert!(defective.append(&[encode_batch(&[1_u64])]).is_ok());
+    }
+}
