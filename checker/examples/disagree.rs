@@ -10,6 +10,7 @@ mod twin;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rashomon_checker::models::{CasRegister, RegisterOp};
+use rashomon_checker::verify::verify;
 use rashomon_checker::{Call, Engine, Finding, Options, judge_key};
 use rayon::prelude::*;
 
@@ -57,8 +58,13 @@ fn random_history(rng: &mut ChaCha8Rng) -> Vec<Call<RegisterOp>> {
 fn disagreement(calls: &[Call<RegisterOp>]) -> Option<String> {
     let truth = twin::has_order(&CasRegister, calls);
     for engine in [Some(Engine::Search), None] {
-        let options = Options { engine, minimise: false, ..Options::default() };
+        let options = Options { engine, minimise: calls.len() < 7, ..Options::default() };
         let finding = judge_key(&CasRegister, "x", calls, &options).finding;
+        if options.minimise
+            && let Err(refuted) = verify(&CasRegister, calls, &finding)
+        {
+            return Some(format!("{engine:?} says {finding:?}, the verifier: {refuted}"));
+        }
         let sound = match &finding {
             Finding::Valid { order } => truth && twin::is_order(&CasRegister, calls, order),
             Finding::Invalid(_) => !truth,

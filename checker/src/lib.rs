@@ -14,6 +14,7 @@ pub mod model;
 pub mod models;
 pub mod outcome;
 mod search;
+pub mod verify;
 
 pub use budget::Budget;
 pub use decode::{Decode, DecodeError, decode};

@@ -104,8 +104,8 @@ impl<'a, M: Model> Closure<'a, M> {
         visit(sources)
     }
 
-    /// Adds what must be kept, on trust where that is enough; none when it becomes more than `most`.
-    pub(super) fn close(&self, seeds: &[Kept], most: usize) -> Option<Vec<Kept>> {
+    /// Adds what must be kept, on trust if so wished; none when it becomes more than `most`.
+    pub(super) fn close(&self, seeds: &[Kept], on_trust: bool, most: usize) -> Option<Vec<Kept>> {
         let mut kept: FxHashSet<u32> = seeds.iter().map(|kept| kept.at).collect();
         let mut all = seeds.to_vec();
         let mut done = 0;
@@ -129,7 +129,8 @@ impl<'a, M: Model> Closure<'a, M> {
             });
             for at in add {
                 if kept.insert(at) {
-                    let trusted = self.model.trusted(&self.calls[at as usize].operation).is_some();
+                    let trusted =
+                        on_trust && self.model.trusted(&self.calls[at as usize].operation).is_some();
                     all.push(Kept { at, trusted });
                 }
             }

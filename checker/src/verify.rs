@@ -1,0 +1,112 @@
+//! The page that a stranger reads instead of the judges: re-checks a witness and shares no code with what found it. An
+//! order is replayed in O(n log n). For operations without one, what is left out is shown to be irrelevant, and then
+//! every order is tried (the same set done in the same state is not tried twice).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashSet;
+
+use crate::model::{Call, Effect, Model};
+use crate::outcome::{Counterexample, Finding};
+
+type Calls<M> = [Call<<M as Model>::Operation>];
+
+/// A witness that does not prove its verdict: a failure of the harness, whatever the verdict was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the witness proves nothing: {0}")]
+pub struct Refuted(pub String);
+
+/// Re-checks the finding for these operations of one key.
+///
+/// # Errors
+/// Where the witness does not hold, or has too many orders to try them all.
+pub fn verify<M: Model>(model: &M, calls: &Calls<M>, finding: &Finding) -> Result<(), Refuted> {
+    let by_id: BTreeMap<u32, &Call<M::Operation>> = calls.iter().map(|call| (call.id, call)).collect();
+    let find =
+        |id: &u32| by_id.get(id).copied().ok_or_else(|| Refuted(format!("there is no operation {id}")));
+    match finding {
+        Finding::Undecided { .. } => Ok(()),
+        Finding::Valid { order } => {
+            let order = order.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+            let placed: BTreeSet<u32> = order.iter().map(|call| call.id).collect();
+            let (mut state, mut earliest_return) = (model.init(), u32::MAX);
+            for call in order.iter().rev() {
+                ensure(call.invoked <= earliest_return, || {
+                    format!("{} stands before one that had returned", call.id)
+                })?;
+                earliest_return = earliest_return.min(call.returned);
+            }
+            for call in &order {
+                let next = model.step(&state, &call.operation);
+                state =
+                    next.ok_or_else(|| Refuted(format!("operation {} is illegal where it stands", call.id)))?;
+            }
+            ensure(placed.len() == order.len(), || "an operation stands twice".into())?;
+            let all = calls.iter().all(|call| call.is_unknown() || placed.contains(&call.id));
+            ensure(all, || "an operation that happened is missing".into())
+        }
+        Finding::Invalid(Counterexample { operations, trusted, .. }) => {
+            let mut kept = Vec::new();
+            for call in operations.iter().map(find) {
+                let mut call = call?.clone();
+                if trusted.contains(&call.id) {
+                    call.operation =
+                        model.trusted(&call.operation).ok_or_else(|| Refuted("no such trust".into()))?;
+                }
+                kept.push(call);
+            }
+            irrelevant_rest(model, calls, &kept)?;
+            ensure(!has_order(model, &kept)?, || "the operations do have an order".into())
+        }
+    }
+}
+
+/// Nothing that was left out could make a kept operation legal, unless a kept one that settles the state came in between.
+fn irrelevant_rest<M: Model>(model: &M, calls: &Calls<M>, kept: &Calls<M>) -> Result<(), Refuted> {
+    let changes = |call: &Call<M::Operation>| model.effect(&call.operation) != Effect::None;
+    let settles = calls.iter().all(|call| model.effect(&call.operation) != Effect::Any);
+    let ids: BTreeSet<u32> = kept.iter().map(|call| call.id).collect();
+    for left in calls.iter().filter(|call| changes(call) && !ids.contains(&call.id)) {
+        let hidden = |keeper: &Call<M::Operation>| {
+            settles && kept.iter().any(|by| changes(by) && left.precedes(by) && by.precedes(keeper))
+        };
+        let matters = |keeper: &&Call<M::Operation>| {
+            left.invoked <= keeper.returned
+                && model.needs(&keeper.operation, &left.operation)
+                && !hidden(keeper)
+        };
+        if let Some(keeper) = kept.iter().find(matters) {
+            return Err(Refuted(format!(
+                "operation {} was left out, and {} may need it",
+                left.id, keeper.id
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn has_order<M: Model>(model: &M, kept: &Calls<M>) -> Result<bool, Refuted> {
+    let mut tried = FxHashSet::default();
+    let mut todo = vec![(vec![false; kept.len()], model.init())];
+    while let Some((done, state)) = todo.pop() {
+        let left = || (0..kept.len()).filter(|&at| !done[at]);
+        if left().all(|at| kept[at].is_unknown()) {
+            return Ok(true);
+        }
+        ensure(tried.len() < 1_000_000, || "too many orders to try".into())?;
+        for at in left().filter(|&at| left().all(|other| !kept[other].precedes(&kept[at]))) {
+            let mut done = done.clone();
+            done[at] = true;
+            if let Some(next) = model.step(&state, &kept[at].operation)
+                && tried.insert((done.clone(), next.clone()))
+            {
+                todo.push((done, next));
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Refuted> {
+    if holds { Ok(()) } else { Err(Refuted(otherwise())) }
+}
