@@ -97,7 +97,9 @@ fn told(loaded: &Loaded, chosen: Option<&Case>, width: usize) -> String {
         if !case.operations.is_empty() {
             text.push_str(&table::table(case, width));
             text.push('\n');
-            text.push_str(&case.caption().map(|caption| wrap(&caption, "", width) + "\n").unwrap_or_default());
+            text.push_str(
+                &case.caption().map(|caption| wrap(&caption, "", width) + "\n").unwrap_or_default(),
+            );
         }
         for sentence in rest {
             text.push_str(&wrap(sentence, "  ", width));
@@ -121,7 +123,9 @@ fn named<'a>(cases: impl IntoIterator<Item = &'a Case>) -> String {
 
 fn nothing(safety: &Safety) -> String {
     match safety {
-        Safety::Valid => "valid: one order of events explains the history; there is no counterexample".to_owned(),
+        Safety::Valid => {
+            "valid: one order of events explains the history; there is no counterexample".to_owned()
+        }
         Safety::Undecided { reason } => format!("undecided, so there is no counterexample: {reason}"),
         Safety::Invalid => "invalid, but the counterexample is not in the folder".to_owned(),
         Safety::Unjudged => "the history was not judged".to_owned(),

@@ -13,11 +13,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use maud::{DOCTYPE, PreEscaped, html};
+use rashomon_histories::Event;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::drawing::palette;
 use crate::drawing::text::legible;
 use crate::explain::case::Case;
+use crate::explain::load::{Found, record_of_events};
 use crate::explain::picture;
 use crate::page::traces::Traces;
 use crate::run::report::Report;
@@ -42,16 +45,49 @@ pub struct Page {
     pub remarks: Vec<String>,
 }
 
+/// What a run has at hand for its page when the verdict is out, so that its history need not be read again.
+#[derive(Debug, Default)]
+pub struct AtHand {
+    /// The run over time.
+    pub traces: Traces,
+    /// The keys that no order explains, with what proves it.
+    pub found: Vec<Found>,
+    /// The events of the operations that those name, with their indexes in the history.
+    pub events: Vec<Event>,
+}
+
+/// Writes the page of a run that has just ended. It is the last thing that a run does: whatever goes wrong here is
+/// told, and changes nothing of what was said and written before.
+pub fn write_quietly(folder: &Path, plan: &impl Serialize, report: &Report, at_hand: AtHand) {
+    let write = || Page::of_run(folder, plan, report, at_hand)?.write(folder).map(drop);
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(write)) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => eprintln!("rashomon: the page was not written: {error:#}"),
+        Err(_) => eprintln!("rashomon: the page was not written: it panicked, see above"),
+    }
+}
+
 impl Page {
+    fn of_run(
+        folder: &Path,
+        plan: &impl Serialize,
+        report: &Report,
+        at_hand: AtHand,
+    ) -> anyhow::Result<Page> {
+        let AtHand { mut traces, found, events } = at_hand;
+        traces.finish();
+        let record = record_of_events(events);
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let plan = serde_json::from_value(serde_json::to_value(plan)?)?;
+        let cases = found.iter().map(|found| found.case(&record, &traces.spans)).collect();
+        Ok(Page { name, plan, report: Some(report.clone()), traces, cases, remarks: Vec::new() })
+    }
+
     /// The page as HTML.
     pub fn html(&self) -> String {
-        let style = [
-            palette::variables().as_str(),
-            include_str!("page/style.css"),
-            timeline::STYLE,
-            picture::STYLE,
-        ]
-        .concat();
+        let style =
+            [palette::variables().as_str(), include_str!("page/style.css"), timeline::STYLE, picture::STYLE]
+                .concat();
         let page = html! {
             (DOCTYPE)
             html lang="en" {

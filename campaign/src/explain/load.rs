@@ -2,13 +2,13 @@
 //!
 //! What a run found out stands in its folder and is not judged again; a history of anybody's making is judged first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context as _;
 use rashomon_checker::outcome::Prefix;
 use rashomon_checker::{Counterexample, Finding, Judgement};
-use rashomon_histories::{Event, Header, History, Process, Reader, Tail};
+use rashomon_histories::{Event, Header, History, Kind, Process, Reader, Tail};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
@@ -232,6 +232,21 @@ pub fn record_of(history: &History, wanted: &BTreeSet<u64>) -> Record {
         Some((*index, Recorded { invoke, completion: history.counterpart(*index).cloned() }))
     };
     wanted.iter().filter_map(recorded).collect()
+}
+
+/// As [`read_record`], of events of whole operations in the order of their indexes.
+pub fn record_of_events(events: Vec<Event>) -> Record {
+    let mut record = Record::new();
+    let mut open: BTreeMap<Process, u64> = BTreeMap::new();
+    for event in events {
+        if event.kind == Kind::Invoke {
+            open.insert(event.process, event.index);
+            record.insert(event.index, Recorded { invoke: event, completion: None });
+        } else if let Some(recorded) = open.remove(&event.process).and_then(|index| record.get_mut(&index)) {
+            recorded.completion = Some(event);
+        }
+    }
+    record
 }
 
 /// A torn tail, in words.

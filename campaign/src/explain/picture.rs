@@ -171,6 +171,7 @@ impl<'a> Picture<'a> {
                         title { (lead.node) " leads, as first seen at " (lead.from) }
                         line class="lead" x1=(coordinate(*x)) x2=(coordinate(*x)) y1=(coordinate(self.top))
                             y2=(coordinate(floor)) {}
+                        text class="led" x=(coordinate(x + 4.0)) y=(coordinate(floor - 3.0)) { (lead.node) " leads" }
                     }
                 }
             }

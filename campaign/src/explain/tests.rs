@@ -60,19 +60,17 @@ fn a_wide_terminal_has_a_column_per_process() {
         &stale(),
         100,
         expect![[r#"
-                   client 0 at n1  client 5 at n2  client 7 at n3  client 9 at n3
-          1.000 s  ┌ write 1 ①
-          1.010 s  └ returned
-          1.015 s  ── partition: the leader n3 alone begins
-          2.000 s                  ┌ write 2 ②
-          2.030 s                  └ returned
-          2.040 s                                  ┌ read → 1 ✗
-          2.041 s                                  └ returned
-          2.050 s                                                  ┌ cas 1→3 ?
-                                                                   ┆  ┆ outcome unknown: open to the end
-
-        1 to 2: an order that is consistent so far. It leaves 2, where “read → 1” (✗) has no place before it returned.
-    "#]],
+                       client 0 at n1  client 5 at n2  client 7 at n3  client 9 at n3
+              1.000 s  ┌ write 1 ①
+              1.010 s  └ returned
+              1.015 s  ── partition begins: the leader n3 alone
+              2.000 s                  ┌ write 2 ②
+              2.030 s                  └ returned
+              2.040 s                                  ┌ read → 1 ✗
+              2.041 s                                  └ returned
+              2.050 s                                                  ┌ cas 1→3 ?
+                                                                       ┆  outcome unknown: open to the end
+        "#]],
     );
 }
 
@@ -82,18 +80,16 @@ fn a_narrow_terminal_has_rails() {
         &stale(),
         60,
         expect![[r#"
-          1.000 s  ┌           client 0 at n1: write 1 ①
-          1.010 s  └           client 0 at n1 returned
-          1.015 s  ── partition: the leader n3 alone begins
-          2.000 s     ┌        client 5 at n2: write 2 ②
-          2.030 s     └        client 5 at n2 returned
-          2.040 s        ┌     client 7 at n3: read → 1 ✗
-          2.041 s        └     client 7 at n3 returned
-          2.050 s           ┌  client 9 at n3: cas 1→3 ?
-                            ┆  ┆ outcome unknown: open to the end
-
-        1 to 2: an order that is consistent so far. It leaves 2, where “read → 1” (✗) has no place before it returned.
-    "#]],
+              1.000 s  ┌           client 0 at n1: write 1 ①
+              1.010 s  └           client 0 at n1 returned
+              1.015 s  ── partition begins: the leader n3 alone
+              2.000 s     ┌        client 5 at n2: write 2 ②
+              2.030 s     └        client 5 at n2 returned
+              2.040 s        ┌     client 7 at n3: read → 1 ✗
+              2.041 s        └     client 7 at n3 returned
+              2.050 s           ┌  client 9 at n3: cas 1→3 ?
+                                ┆  outcome unknown: open to the end
+        "#]],
     );
 }
 

@@ -239,26 +239,24 @@ fn axes(report: &Report) -> Markup {
         Safety::Undecided { reason } => ("unsure", "undecided", vec![reason.clone()]),
         Safety::Unjudged => ("unsure", "not judged", Vec::new()),
     };
-    let bar = |missed: &[String], met: &str| match missed.is_empty() {
-        true => ("good", "met", vec![met.to_owned()]),
-        false => ("unsure", "missed", missed.to_vec()),
-    };
     let harness = match harness_is_sound {
         true => ("good", "sound", vec!["What was measured can be believed.".to_owned()]),
         false => ("bad", "failed", axes.harness.failures.clone()),
     };
+    // A run that ended before its time is not held against the plan's bars.
     let cut_short = axes.harness.interrupted || axes.safety == Safety::Invalid || !harness_is_sound;
-    let coverage = match (&axes.coverage.missed[..], cut_short) {
-        ([], true) => {
-            ("soft", "not held against the plan", vec!["The run ended before its time.".to_owned()])
-        }
-        (missed, _) => bar(missed, "Every fault of the plan was measured to bite."),
+    let bar = |missed: &[String], met: &str| match (missed, cut_short) {
+        ([], true) => ("soft", "not held against the plan", vec!["The run ended before its time.".to_owned()]),
+        ([], false) => ("good", "met", vec![met.to_owned()]),
+        _ => ("unsure", "missed", missed.to_vec()),
     };
+    let coverage = bar(&axes.coverage.missed, "Every fault of the plan was measured to bite.");
+    let recovery = bar(&axes.recovery.missed, "The system came back within the plan's bar.");
     html! {
         div class="axes" {
             (axis("Safety", &safety))
             (axis("Coverage", &coverage))
-            (axis("Recovery", &bar(&axes.recovery.missed, "The system came back within the plan's bar.")))
+            (axis("Recovery", &recovery))
             (axis("Harness", &harness))
         }
     }

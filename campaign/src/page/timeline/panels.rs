@@ -175,11 +175,11 @@ fn grid(panel: Panel, scale: Scale, tick: f64, label: &str) -> Markup {
 
 fn head(panel: Panel, name: &str, legend: &[Entry]) -> Markup {
     let y = panel.top - 8.0;
-    let mut at = LEFT + 7.1 * name.chars().count() as f64 + 16.0;
+    let mut at = LEFT + 7.1 * name.chars().count() as f64 + 22.0;
     let mut entries = Vec::new();
     for (class, name) in legend {
         entries.push((at, *class, *name));
-        at += 6.3 * name.chars().count() as f64 + 30.0;
+        at += 5.7 * name.chars().count() as f64 + 32.0;
     }
     html! {
         text class="head" x=(LEFT) y=(coordinate(y)) { (name) }
