@@ -125,8 +125,8 @@ static R08: Description = Description {
     reachable: true,
     home: Home::Node,
     note: "The new leader appends no no-op and answers reads at the commit index that it happens to know. Followers learn \
-           of a commit with the next message, so a write acknowledged just before the old leader died is missing from \
-           reads on the new one until somebody writes.",
+           of commits with periodic heartbeats only, so a write acknowledged just before the old leader died is missing \
+           from reads on the new one until it has committed something of its own.",
 };
 static R09: Description = Description {
     id: "R09",

@@ -22,6 +22,8 @@ pub(super) struct Leadership {
     /// Of the other voters.
     pub(super) progress: BTreeMap<NodeId, Progress>,
     pub(super) heartbeat_at: Millis,
+    /// The commit index at the last periodic heartbeat.
+    heartbeat_commit: Index,
     /// The first entry of this term: once committed, the commit index is known to be current (RC2).
     pub(super) first: Index,
     pub(super) reads: LeaderReads,
@@ -108,6 +110,7 @@ impl Raft {
         self.role = Role::Leader(Box::new(Leadership {
             progress: peers.into_iter().map(|peer| (peer, Progress::new(next, self.now))).collect(),
             heartbeat_at: self.now + self.config.heartbeat_ms,
+            heartbeat_commit: self.commit,
             first: next,
             reads: LeaderReads::default(),
         }));
@@ -133,6 +136,7 @@ impl Raft {
         let Role::Leader(leadership) = &mut self.role else { return };
         if self.now >= leadership.heartbeat_at {
             leadership.heartbeat_at = self.now + self.config.heartbeat_ms;
+            leadership.heartbeat_commit = self.commit;
             self.start_round();
         }
     }
@@ -211,7 +215,7 @@ impl Raft {
 
     /// Starts a round of heartbeats to all followers.
     pub(super) fn start_round(&mut self) {
-        let (now, commit) = (self.now, self.commit);
+        let (now, commit) = (self.now, self.commit_to_tell());
         let term = self.hard.term;
         let Role::Leader(leadership) = &mut self.role else { return };
         let round = leadership.reads.open_round(now);
@@ -237,7 +241,7 @@ impl Raft {
 
     fn send_entries(&mut self) {
         let last = self.log.last_index();
-        let term = self.hard.term;
+        let (term, commit) = (self.hard.term, self.commit_to_tell());
         let Role::Leader(leadership) = &mut self.role else { return };
         for (peer, progress) in &mut leadership.progress {
             while progress.may_send(last) {
@@ -246,22 +250,27 @@ impl Raft {
                 let prev = Position { term: prev_term, index };
                 let entries = self.log.from(progress.next, APPEND_ENTRIES_MAX).to_vec();
                 let end = Index(index.0 + entries.len() as u64);
-                progress.told = progress.told.max(self.commit.min(end));
+                progress.told = progress.told.max(commit.min(end));
                 progress.sent(end, self.now);
-                let body = Body::Append { prev, entries, commit: self.commit };
+                let body = Body::Append { prev, entries, commit };
                 self.out.send.push((*peer, super::Message { term, body }));
             }
         }
     }
 
-    /// Followers learn of commits with the next message, whenever that is; those whose clients wait are told at once.
-    /// With defect R08 they are not, as in the paper: the less the next leader knows of what is committed, the worse it
-    /// is to read by what it knows.
-    fn tell_commit(&mut self) {
-        if self.config.defects.has(Defect::R08) {
-            return;
+    /// What followers are told of the commit index: as it is, but with defect R08 as it was at the last periodic
+    /// heartbeat. That is allowed (Raft 5.3 wants them to learn eventually), and the less the next leader knows of what
+    /// is committed, the worse it is to read by what it knows.
+    fn commit_to_tell(&self) -> Index {
+        match &self.role {
+            Role::Leader(leadership) if self.config.defects.has(Defect::R08) => leadership.heartbeat_commit,
+            _ => self.commit,
         }
-        let (term, commit) = (self.hard.term, self.commit);
+    }
+
+    /// Followers learn of commits with the next message, whenever that is; those whose clients wait are told at once.
+    fn tell_commit(&mut self) {
+        let (term, commit) = (self.hard.term, self.commit_to_tell());
         let Role::Leader(leadership) = &mut self.role else { return };
         for (peer, progress) in &mut leadership.progress {
             let index = commit.min(progress.matched);
