@@ -1,6 +1,6 @@
 //! `rashomon check`: judges a recorded history again, whether of a run or of anybody's making.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Context as _;
 use rashomon_checker::{Budget, Judgement};
@@ -53,7 +53,7 @@ pub fn command(args: &CheckArgs) -> anyhow::Result<Outcome> {
     show(args, &history, &model, &judgement, &told)
 }
 
-fn read(path: &PathBuf) -> anyhow::Result<History> {
+fn read(path: &Path) -> anyhow::Result<History> {
     // Whatever is wrong with a file that was named is the user's to mend.
     History::read(path).map_err(|error: ReadError| BadInput(error.to_string()).into())
 }

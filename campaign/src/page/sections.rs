@@ -246,7 +246,9 @@ fn axes(report: &Report) -> Markup {
     // A run that ended before its time is not held against the plan's bars.
     let cut_short = axes.harness.interrupted || axes.safety == Safety::Invalid || !harness_is_sound;
     let bar = |missed: &[String], met: &str| match (missed, cut_short) {
-        ([], true) => ("soft", "not held against the plan", vec!["The run ended before its time.".to_owned()]),
+        ([], true) => {
+            ("soft", "not held against the plan", vec!["The run ended before its time.".to_owned()])
+        }
         ([], false) => ("good", "met", vec![met.to_owned()]),
         _ => ("unsure", "missed", missed.to_vec()),
     };

@@ -134,15 +134,16 @@ impl<'a> Timeline<'a> {
                 None => reaches.push((from, to)),
             }
         }
-        let path = |(place, (colour, reaches)): (usize, (&'static str, Vec<(f64, f64)>))| {
+        let mut paths = Vec::new();
+        for (place, (colour, reaches)) in reaches.into_iter().enumerate() {
             let Panel { top, bottom } = panel(place);
             let pieces = reaches.into_iter().map(|(from, to)| {
                 let [from, to, top, bottom] = [from, to, top, bottom].map(coordinate);
                 format!("M{from} {top}H{to}V{bottom}H{from}Z")
             });
-            (colour, pieces.collect())
-        };
-        reaches.into_iter().enumerate().map(path).collect()
+            paths.push((colour, pieces.collect()));
+        }
+        paths
     }
 
     /// The row of leaders, and the rows of faults.

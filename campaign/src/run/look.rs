@@ -78,14 +78,20 @@ impl<S: Sink, C: FnMut() -> Nanos> Look<S, C> {
     async fn look_once(&self, progress: &RefCell<Progress>, led: &mut Option<(NodeId, u64)>) {
         let seen = view(&*self.probe, &self.nodes).await;
         self.note_leader(&seen, led);
+        self.take_in(seen, &mut progress.borrow_mut());
+        tokio::time::sleep(PROBE_EVERY).await;
+    }
+
+    /// Notices who died, shows how things stand, and keeps what was seen for those who aim by it.
+    fn take_in(&self, seen: View, progress: &mut Progress) {
         let deaths = self.nodes.borrow_mut().deaths();
         let mut state = self.state.borrow_mut();
         for (node, exit) in deaths {
             let words = self.nodes.borrow().last_words(node);
-            progress.borrow_mut().say(&format!("node {node} ended by itself: it {exit}"));
+            progress.say(&format!("node {node} ended by itself: it {exit}"));
             state.deaths.push(format!("node {node} ended by itself: it {exit}; its log ends with\n{words}"));
         }
-        progress.borrow_mut().show(&Snapshot {
+        progress.show(&Snapshot {
             elapsed: self.clock.now().into(),
             counts: self.handle.counts(),
             faults: state.in_force.clone(),
@@ -93,8 +99,6 @@ impl<S: Sink, C: FnMut() -> Nanos> Look<S, C> {
             phase: state.phase,
         });
         state.view = seen;
-        drop(state);
-        tokio::time::sleep(PROBE_EVERY).await;
     }
 
     /// Records a change of leader, for the report. A moment without one is no change: a probe may have been slow.
