@@ -1,7 +1,7 @@
 //! The reference system: a replicated register store over Raft.
 //!
-//! A client's operation travels one way: [`api`] → server → replica → protocol core → storage and peers → state
-//! machine → reply. Everything that decides is pure (time, randomness and disk results are arguments); everything that
+//! A client's operation travels one way: [`api`] → [`server`] → [`replica`] → protocol core ([`raft`]) → [`storage`] and
+//! peers → state [`machine`] → reply. Everything that decides is pure (time, randomness and disk results are arguments); everything that
 //! waits lives in the server. Read [`protocol`] for the seam between the two.
 //!
 //! This crate does not know that it is being tested, except for [`defect`].

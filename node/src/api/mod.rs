@@ -2,6 +2,24 @@
 //!
 //! The words are those of the store, never of the protocol that runs it: a client cannot tell Raft from Paxos except by
 //! asking [`Status::protocol`]. Read [`operation`] first, then [`client`].
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use rashomon_node::api::{Client, Operation, Reply};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let timeout = Duration::from_secs(1);
+//! let mut client = Client::connect("127.0.0.1:7101".parse()?, timeout).await?;
+//! match client.operate(Operation::cas("x", 1, 2), timeout).await {
+//!     Ok(Reply::Swapped) => println!("it happened"),
+//!     Ok(Reply::Mismatch { found }) => println!("it did not happen: x was {found:?}"),
+//!     Ok(reply) => println!("{reply:?}"),
+//!     Err(error) if error.is_definite() => println!("it did not happen: {error}"),
+//!     Err(error) => println!("it may have happened: {error}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod client;
 pub mod operation;
