@@ -17,6 +17,7 @@ use crate::cli::ZooArgs;
 use crate::exit::{BadInput, Outcome};
 use crate::run::folder::Folder;
 use crate::run::report::Report;
+use crate::run::verdict::Safety;
 
 /// One run of the zoo.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -159,7 +160,7 @@ fn visit(arguments: &[String], defect: Option<&str>, seed: u64, store: &Path) ->
     let visit = Visit {
         seed,
         code: report.code,
-        found_at: report.violations.first().map(|violation| violation.at),
+        found_at: found_at(&report),
         operations: report.measures.counts.total(),
         operations_per_second: report.measures.operations_per_second,
         judged_ms: report.judged_ms,
@@ -174,6 +175,14 @@ fn visit(arguments: &[String], defect: Option<&str>, seed: u64, store: &Path) ->
     );
     forget(&report)?;
     Ok(visit)
+}
+
+/// A violation completes with the last operation of its counterexample; nodes that diverged show it at the very end.
+fn found_at(report: &Report) -> Option<Nanos> {
+    match report.axes.safety {
+        Safety::Diverged { .. } => Some(Nanos::from_millis(report.ran_ms)),
+        _ => report.violations.first().map(|violation| violation.at),
+    }
 }
 
 /// The folder of a run that did what it should is of no further use; the others stay to be looked at.

@@ -22,8 +22,15 @@ as_root() { if is_root; then "$@"; else sudo -n "$@"; fi; }
 # A compiler without the C library's headers is none.
 c_compiler_works() { printf '#include <stdlib.h>\nint main(void) { return 0; }\n' | cc -x c -o /dev/null - 2>/dev/null; }
 
+# Programs that only some scripts need; each comes in the package of its own name.
+programs_too=()
+
 # packages_missing: what to install, by what does not work.
 packages_missing() {
+    local program
+    for program in ${programs_too[@]+"${programs_too[@]}"}; do
+        command -v "$program" >/dev/null || printf '%s\n' "$program"
+    done
     command -v iptables >/dev/null || printf '%s\n' iptables
     command -v ip >/dev/null || printf '%s\n' iproute2
     command -v etcd >/dev/null || printf '%s\n' etcd-server

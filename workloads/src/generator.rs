@@ -39,9 +39,9 @@ pub use layout::{Layout, LayoutError};
 pub use mix::Mix;
 pub use per_key::{OneKey, PerKey};
 pub use phases::Phases;
-pub use temper::Temper;
 pub use rate::{BACKLOG_MAX, Rate, Spacing};
 pub use rest::{REST_MAX, REST_MIN, Rest};
+pub use temper::Temper;
 pub use time_limit::TimeLimit;
 
 /// The random stream of generators: portable, so that a seed stays stable.

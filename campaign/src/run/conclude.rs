@@ -31,6 +31,8 @@ pub(super) struct Played {
     pub(super) doubts: Vec<String>,
     pub(super) deaths: Vec<String>,
     pub(super) not_recovered: Option<String>,
+    /// How the nodes' states differ, if they do.
+    pub(super) divergence: Option<String>,
     pub(super) online: Online,
 }
 
@@ -45,6 +47,7 @@ impl Played {
             doubts: Vec::new(),
             deaths: Vec::new(),
             not_recovered: None,
+            divergence: None,
             online,
         }
     }
@@ -56,7 +59,8 @@ pub(super) async fn conclude(
     folder: &Folder,
     played: Played,
 ) -> anyhow::Result<(Report, AtHand)> {
-    let Played { nodes, clock, ran, end, mut harness, doubts, deaths, not_recovered, online } = played;
+    let Played { nodes, clock, ran, end, mut harness, doubts, deaths, not_recovered, divergence, online } =
+        played;
     let settling =
         tokio::task::spawn_blocking(move || online.finish().map(|followed| (followed, clock.now())));
     let stopping = async {
@@ -74,6 +78,10 @@ pub(super) async fn conclude(
             harness.failures.push(format!("the history could not be judged: {error:#}"));
             (Safety::Unjudged, Told::default(), Vec::new(), 0)
         }
+    };
+    let safety = match (safety, divergence) {
+        (Safety::Valid | Safety::Undecided { .. }, Some(story)) => Safety::Diverged { story },
+        (safety, _) => safety,
     };
     let cut_short = harness.interrupted || safety == Safety::Invalid || !harness.failures.is_empty();
     let late = recovery(plan, &measures, cut_short).missed;

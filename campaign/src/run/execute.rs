@@ -22,6 +22,7 @@ use crate::page;
 use crate::plan::Plan;
 use crate::run::conclude::{Played, conclude};
 use crate::run::control::Control;
+use crate::run::convergence::divergence;
 use crate::run::drive::{Clock, Driver, Handle};
 use crate::run::faults::{Faults, Notes, State};
 use crate::run::folder::Folder;
@@ -275,7 +276,6 @@ impl Phases<'_> {
         prove_healed(&reports)?;
         handle.note(HEALED, Value::from_data(&reports)?);
         self.final_reads().await?;
-        self.played.end = self.played.clock.now();
         control.finish().await
     }
 
@@ -287,7 +287,11 @@ impl Phases<'_> {
         }
         self.state.borrow_mut().phase = "final reads";
         self.driver.begin_final();
-        self.driver.phase().await
+        self.driver.phase().await?;
+        self.played.end = self.played.clock.now();
+        let nodes: Vec<NodeId> = self.nodes.borrow().all().collect();
+        self.played.divergence = divergence(self.probe, &nodes).await;
+        Ok(())
     }
 }
 

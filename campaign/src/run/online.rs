@@ -186,6 +186,7 @@ impl<M: Decode> Follower<M> {
 
     /// Judges every key that changed since it was judged last. What is open counts as unknown.
     fn judge(&mut self) -> Verdict {
+        // What cannot be decoded is reported when it completes, or at the end.
         let open: Vec<(SmolStr, Call<M::Operation>)> = self
             .open
             .values()

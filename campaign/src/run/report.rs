@@ -69,13 +69,16 @@ impl Report {
     fn verdict_lines(&self, text: &mut String) {
         let headline = match (&self.axes.safety, self.code == Outcome::Passed.code()) {
             (Safety::Invalid, _) => "VIOLATION  no order of events explains what the clients saw",
+            (Safety::Diverged { .. }, _) => {
+                "VIOLATION  the nodes hold different states; no client has seen it yet"
+            }
             (Safety::Valid, true) => "PASSED     one order of events explains what every client saw",
             (Safety::Valid, false) => "NOT PASSED the history is linearizable, but see below",
             (Safety::Undecided { .. }, _) => "UNDECIDED  the judge ran out of its budget",
             (Safety::Unjudged, _) => "NOT JUDGED the harness failed before there was anything to judge",
         };
         let _ = writeln!(text, "\n{headline}");
-        if let Safety::Undecided { reason } = &self.axes.safety {
+        if let Safety::Undecided { reason } | Safety::Diverged { story: reason } = &self.axes.safety {
             let _ = writeln!(text, "           {reason}");
         }
         if let Some(first) = self.violations.first() {

@@ -16,6 +16,11 @@ pub enum Safety {
     Valid,
     /// No.
     Invalid,
+    /// An order explains what the clients saw, and yet the nodes hold different states at the same place of the log.
+    Diverged {
+        /// Which nodes, and where.
+        story: String,
+    },
     /// The budget ran out.
     Undecided {
         /// How far the judge got.
@@ -65,7 +70,7 @@ impl Axes {
     /// The one outcome that they amount to, the worst first.
     pub fn outcome(&self) -> Outcome {
         match &self.safety {
-            Safety::Invalid => Outcome::Violation,
+            Safety::Invalid | Safety::Diverged { .. } => Outcome::Violation,
             Safety::Unjudged => Outcome::HarnessFailure,
             _ if !self.harness.failures.is_empty() => Outcome::HarnessFailure,
             Safety::Undecided { .. } => Outcome::Undecided,
@@ -132,6 +137,8 @@ mod tests {
         worst.coverage.missed.push("x".into());
         worst.recovery.missed.push("x".into());
         worst.harness.failures.push("x".into());
+        assert_eq!(worst.outcome(), Outcome::Violation);
+        worst.safety = Safety::Diverged { story: "n1 and n2".into() };
         assert_eq!(worst.outcome(), Outcome::Violation);
     }
 

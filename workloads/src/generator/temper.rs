@@ -14,7 +14,7 @@ pub enum Temper {
     Even,
     /// Only looks.
     Looks,
-    /// Only changes.
+    /// Only changes, in the simplest way there is.
     Changes,
 }
 

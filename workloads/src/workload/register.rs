@@ -74,7 +74,6 @@ pub(super) fn registers(
     let [read, write, cas] = weights;
     let settings = Settings {
         mix: Mix::new([(read, Kind::Read), (write, Kind::Write), (cas, Kind::Cas)]),
-        changes: Mix::new([(write, Kind::Write), (cas, Kind::Cas)]),
         values: values(options.key_operations),
     };
     Box::new(PerKey::<OneRegister>::new(settings, options.keys, options.key_operations, seed))
@@ -90,8 +89,6 @@ enum Kind {
 #[derive(Clone, Debug)]
 struct Settings {
     mix: Mix<Kind>,
-    /// The mix without its reads.
-    changes: Mix<Kind>,
     values: Values,
 }
 
@@ -150,7 +147,8 @@ impl OneKey for OneRegister {
         let kind = match temper {
             Temper::Even => *self.settings.mix.pick(rng),
             Temper::Looks => Kind::Read,
-            Temper::Changes => *self.settings.changes.pick(rng),
+            // A cas may be refused by a node that would take any write.
+            Temper::Changes => Kind::Write,
         };
         let old = if kind == Kind::Cas { self.likely_value(rng) } else { None };
         match (kind, old) {

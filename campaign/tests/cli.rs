@@ -1,0 +1,177 @@
+//! The command line, as a user meets it: every mistake has a sentence that names it, and the right exit code.
+//! Nothing here starts a system; what does is in `run.rs`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const BAD_INPUT: i32 = 254;
+
+fn rashomon(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rashomon")).args(arguments).output().unwrap()
+}
+
+/// Must end with `code` and say every one of `words` on standard error.
+#[track_caller]
+fn refused(arguments: &[&str], code: i32, words: &[&str]) {
+    let output = rashomon(arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?} said: {said}");
+    for word in words {
+        assert!(said.contains(word), "{arguments:?} should say {word:?}, it said: {said}");
+    }
+}
+
+fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn what_does_not_exist_is_named_with_what_does() {
+    refused(&["run", "--colour"], BAD_INPUT, &["--colour"]);
+    refused(&["run", "--system", "ectd"], BAD_INPUT, &["ectd", "etcd"]);
+    refused(&["run", "--faults", "kil"], BAD_INPUT, &["kil", "kill"]);
+    refused(&["run", "--workload", "regsiter"], BAD_INPUT, &["regsiter", "register"]);
+    refused(&["run", "--defect", "R99"], BAD_INPUT, &["R99", "R05"]);
+    refused(&["run", "--protocol", "raaft"], BAD_INPUT, &["raaft", "raft"]);
+    refused(&["run", "--arena", "moon"], BAD_INPUT, &["moon", "loopback"]);
+    refused(&["list", "cats"], BAD_INPUT, &["cats", "defects"]);
+    refused(&["conquer"], BAD_INPUT, &["conquer"]);
+}
+
+#[test]
+fn a_plan_that_contradicts_itself_is_refused() {
+    refused(&["run", "--nodes", "0"], BAD_INPUT, &["--nodes", "1 to"]);
+    refused(&["run", "--nodes", "5", "--clients", "3"], BAD_INPUT, &["--clients 3", "per node"]);
+    refused(&["run", "--rate=-1"], BAD_INPUT, &["--rate -1"]);
+    refused(&["run", "--duration", "soon"], BAD_INPUT, &["soon"]);
+    refused(&["run", "--duration", "1ms"], BAD_INPUT, &["--duration", "100"]);
+    refused(&["run", "--faults", "kill,kill"], BAD_INPUT, &["twice"]);
+    refused(
+        &["run", "--faults", "partition-ring", "--nodes", "3"],
+        BAD_INPUT,
+        &["partition-ring", "4 nodes"],
+    );
+    refused(&["run", "--faults", "partition", "--arena", "loopback"], BAD_INPUT, &["partition", "loopback"]);
+    refused(&["run", "--system", "etcd", "--protocol", "raft"], BAD_INPUT, &["etcd", "raft"]);
+    refused(&["run", "--system", "etcd", "--defect", "R09"], BAD_INPUT, &["etcd", "no planted defects"]);
+}
+
+#[test]
+fn a_config_file_is_held_to_its_fields() {
+    let folder = tempfile::tempdir().unwrap();
+    let unknown = file(folder.path(), "unknown.toml", "nodes = 3\ncolour = \"red\"\n");
+    refused(
+        &["run", "--config", unknown.to_str().unwrap()],
+        BAD_INPUT,
+        &["unknown.toml", "line 2", "colour"],
+    );
+    let wrong = file(folder.path(), "wrong.toml", "duration = \"soon\"\n");
+    refused(&["run", "--config", wrong.to_str().unwrap()], BAD_INPUT, &["wrong.toml", "line 1", "soon"]);
+    refused(&["run", "--config", "/nowhere.toml"], BAD_INPUT, &["/nowhere.toml"]);
+    let nodes = file(folder.path(), "nodes.toml", "nodes = 0\n");
+    refused(&["run", "--config", nodes.to_str().unwrap()], BAD_INPUT, &["--nodes 0"]);
+}
+
+#[test]
+fn a_broken_history_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = r#"{"rashomon_history":1,"about":"t","model":"cas-register"}"#;
+    let invoke = |index: u64, time: u64| {
+        format!(
+            r#"{{"index":{index},"time":{time},"process":0,"type":"invoke","f":"write","key":"x","value":1}}"#
+        )
+    };
+    let completion = r#"{"index":0,"time":1,"process":0,"type":"ok","f":"write","key":"x","value":1}"#;
+    let deep = format!(
+        r#"{{"index":0,"time":1,"process":0,"type":"invoke","f":"write","value":{}1{}}}"#,
+        "[".repeat(5_000),
+        "]".repeat(5_000)
+    );
+    let cases: [(&str, String, &[&str]); 5] = [
+        ("json", format!("{header}\nnot json\n"), &["line 2", "not an object"]),
+        ("orphan", format!("{header}\n{completion}\n"), &["line 2", "completion-has-invocation"]),
+        (
+            "double",
+            format!("{header}\n{}\n{}\n", invoke(0, 1), invoke(1, 2)),
+            &["line 3", "one-open-operation"],
+        ),
+        ("back", format!("{header}\n{}\n{}\n", invoke(0, 9), invoke(1, 2)), &["line 3", "time-rises"]),
+        ("deep", format!("{header}\n{deep}\n"), &["line 2"]),
+    ];
+    for (name, text, words) in cases {
+        let path = file(folder.path(), &format!("{name}.jsonl"), &text);
+        refused(&["check", path.to_str().unwrap()], BAD_INPUT, words);
+    }
+    refused(&["check", "/nowhere.jsonl"], BAD_INPUT, &["/nowhere.jsonl"]);
+    let good = file(folder.path(), "good.jsonl", &format!("{header}\n{}\n", invoke(0, 1)));
+    refused(&["check", "--model", "moon", good.to_str().unwrap()], BAD_INPUT, &["moon", "cas-register"]);
+}
+
+#[test]
+fn the_corpus_is_judged_as_its_folders_say() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../histories/corpus");
+    for (verdict, code) in [("accepted", 0), ("rejected", 1)] {
+        let mut count = 0;
+        for entry in std::fs::read_dir(corpus.join(verdict)).unwrap() {
+            let path = entry.unwrap().path();
+            let output = rashomon(&["check", path.to_str().unwrap()]);
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(output.status.code(), Some(code), "{}: {said}", path.display());
+            count += 1;
+        }
+        assert!(count >= 6, "{verdict}: {count} histories");
+    }
+}
+
+#[test]
+fn a_torn_last_line_is_told_and_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = concat!(
+        r#"{"rashomon_history":1,"model":"register"}"#,
+        "\n",
+        r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"write","key":"x","value":1}"#,
+        "\n",
+        r#"{"index":1,"time":2,"proc"#,
+    );
+    let path = file(folder.path(), "torn.jsonl", text);
+    let output = rashomon(&["check", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("line 3 is torn"));
+}
+
+#[test]
+fn a_violation_goes_to_junit_and_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = concat!(
+        r#"{"rashomon_history":1,"model":"register"}"#,
+        "\n",
+        r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"read","key":"x"}"#,
+        "\n",
+        r#"{"index":1,"time":2,"process":0,"type":"ok","f":"read","key":"x","value":9}"#,
+        "\n",
+    );
+    let path = file(folder.path(), "h.jsonl", text);
+    let junit = folder.path().join("junit.xml");
+    let output = rashomon(&["check", "--json", "--junit", junit.to_str().unwrap(), path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["verdict"], "invalid");
+    assert_eq!(json["violations"][0]["key"], "x");
+    let report = std::fs::read_to_string(&junit).unwrap();
+    assert!(report.contains("<failure") && report.contains("safety"), "{report}");
+}
+
+#[test]
+fn every_list_has_entries() {
+    let output = rashomon(&["list", "--json"]);
+    let lists: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for (name, entries) in lists.as_object().unwrap() {
+        assert!(entries.as_array().is_some_and(|entries| !entries.is_empty()), "{name}");
+    }
+    assert_eq!(
+        lists["defects"].as_array().unwrap().iter().filter(|defect| defect["name"] == "R03").count(),
+        1
+    );
+}
