@@ -6,6 +6,7 @@
 //! ([`measure`]), and told ([`report`]). It decides nothing.
 
 pub mod control;
+pub mod convergence;
 pub mod drive;
 pub mod faults;
 pub mod folder;
@@ -27,7 +28,7 @@ use std::io::Read as _;
 
 use anyhow::Context as _;
 
-use crate::arena::reexec::{self, Entered};
+use crate::arena::reexec::{self, EnterError, Entered};
 use crate::cli::RunArgs;
 use crate::exit::{BadInput, Outcome};
 use crate::plan::Plan;
@@ -38,13 +39,21 @@ use crate::plan::Plan;
 /// [`BadInput`] when the plan is not usable; anything else is the harness's own failure.
 pub fn command(args: &RunArgs) -> anyhow::Result<Outcome> {
     let plan = Plan::resolve(args, fresh_seed()?)?;
-    match reexec::enter(plan.arena).map_err(|error| BadInput(error.to_string()))? {
+    match reexec::enter(plan.arena).map_err(refused)? {
         Entered::Outside { exit_code } => Ok(Outcome::from_code(exit_code)),
         Entered::Inside(inside) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let tasks = tokio::task::LocalSet::new();
             runtime.block_on(tasks.run_until(execute::execute(plan, args, inside.interrupts)))
         }
+    }
+}
+
+/// What the machine refuses is for the user to mend; what breaks on the way is not.
+fn refused(error: EnterError) -> anyhow::Error {
+    match error {
+        EnterError::Refused { .. } => BadInput(error.to_string()).into(),
+        EnterError::Mount(_) | EnterError::Process { .. } => error.into(),
     }
 }
 

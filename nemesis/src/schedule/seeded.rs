@@ -50,6 +50,8 @@ pub struct Schedule {
     slot: Slot,
     slip: Nanos,
     in_force: InForce,
+    /// Names of the faults that have been drawn at least once.
+    had: BTreeSet<&'static str>,
     stage: Stage,
 }
 
@@ -106,6 +108,7 @@ impl Schedule {
             slot: Slot { number: 0, at: first, before_end: false },
             slip: Nanos(0),
             in_force: InForce::default(),
+            had: BTreeSet::new(),
             stage: Stage::Breaking,
             rhythm,
         })
@@ -149,7 +152,8 @@ impl Schedule {
         begun
     }
 
-    /// Classes by weight, in a class any of its faults alike; the first that has something to do.
+    /// Those that have not been drawn yet first, so that a short run has all of them; classes by weight, in a class any
+    /// of its faults alike; the first that has something to do.
     fn draw(&self, number: u64, view: &View) -> Option<(&'static dyn Fault, Decision)> {
         let mut rng = stream(self.seed, "fault", number);
         let overlaid = self.in_force.overlay(&self.nodes, view);
@@ -158,14 +162,24 @@ impl Schedule {
         if scene.cut.is_some() {
             faults.retain(|fault| fault.class() != Class::Partition);
         }
+        let (had, fresh): (Vec<_>, Vec<_>) = faults.iter().partition(|fault| self.had.contains(fault.name()));
+        [fresh, had].into_iter().find_map(|faults| self.draw_from(faults, &scene, &mut rng))
+    }
+
+    fn draw_from(
+        &self,
+        mut faults: Vec<&'static dyn Fault>,
+        scene: &Scene<'_>,
+        rng: &mut Stream,
+    ) -> Option<(&'static dyn Fault, Decision)> {
         while !faults.is_empty() {
             let classes: BTreeSet<_> = faults.iter().map(|fault| fault.class()).collect();
             let classes: Vec<_> = classes.into_iter().collect();
-            let class = *classes.choose_weighted(&mut rng, |class| self.rhythm.weight(*class)).ok()?;
+            let class = *classes.choose_weighted(rng, |class| self.rhythm.weight(*class)).ok()?;
             let of_class: Vec<_> =
                 (0..faults.len()).filter(|index| faults[*index].class() == class).collect();
-            let fault = faults.remove(*of_class.choose(&mut rng)?);
-            if let Ok(decision) = fault.decide(&scene, &mut rng) {
+            let fault = faults.remove(*of_class.choose(rng)?);
+            if let Ok(decision) = fault.decide(scene, rng) {
                 return Some((fault, decision));
             }
         }
@@ -182,6 +196,7 @@ impl Schedule {
         let mut rng = stream(self.seed, "lasts", number);
         let lasts = self.rhythm.lasts(fault.class(), &mut rng);
         let end = at.plus(lasts).min(self.healed_by(at));
+        self.had.insert(fault.name());
         let instance = self.in_force.begin(fault.name(), fault.class(), decision, end);
         if fault.class() == Class::Partition && rng.random_ratio(self.rhythm.hand_over_percent, 100) {
             self.in_force.last_gives_way();

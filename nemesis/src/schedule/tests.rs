@@ -231,6 +231,15 @@ fn there_is_peace_at_the_start_and_near_the_middle() {
 }
 
 #[test]
+fn every_fault_has_its_turn_before_any_comes_twice() {
+    for seed in 0..200 {
+        let seen = drive(DEFAULT, 5, seed, 20, Nanos(0));
+        let had = |verb: &str| seen.log.iter().any(|(_, action)| action.starts_with(verb));
+        assert!(had("kill ") && had("pause ") && had("cut "), "seed {seed}: {:?}", seen.log);
+    }
+}
+
+#[test]
 fn plans_that_cannot_be_are_refused() {
     let make = |faults: &[&str], count, rhythm| {
         let faults = faults.iter().map(|name| find(name).unwrap()).collect();
