@@ -157,7 +157,8 @@ static R14: Description = Description {
     reachable: true,
     home: Home::Node,
     note: "A follower keeps its own entry where the leader has another one and says that it accepted. A leader cut off \
-           with writes in flight thus keeps them and later applies what nobody else has.",
+           with writes in flight thus keeps them and later applies what nobody else has. No check-quorum: a deposed \
+           leader is to have a tail worth keeping.",
 };
 static R21: Description = Description {
     id: "R21",

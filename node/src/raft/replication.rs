@@ -145,7 +145,7 @@ impl Raft {
     /// them did.
     fn hears_quorum(&self) -> bool {
         let Role::Leader(leadership) = &self.role else { return false };
-        if self.config.defects.has(Defect::R09) || self.config.defects.has(Defect::R21) {
+        if [Defect::R09, Defect::R14, Defect::R21].into_iter().any(|defect| self.config.defects.has(defect)) {
             return true;
         }
         let patience_ms = self.config.quorum_ms();
