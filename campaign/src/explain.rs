@@ -126,7 +126,9 @@ fn nothing(safety: &Safety) -> String {
         Safety::Valid => {
             "valid: one order of events explains the history; there is no counterexample".to_owned()
         }
-        Safety::Diverged { story } => format!("{story} The clients' history has an order; there is no counterexample in it."),
+        Safety::Diverged { story } => {
+            format!("{story} The clients' history has an order; there is no counterexample in it.")
+        }
         Safety::Undecided { reason } => format!("undecided, so there is no counterexample: {reason}"),
         Safety::Invalid => "invalid, but the counterexample is not in the folder".to_owned(),
         Safety::Unjudged => "the history was not judged".to_owned(),

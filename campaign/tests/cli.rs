@@ -1,6 +1,8 @@
 //! The command line, as a user meets it: every mistake has a sentence that names it, and the right exit code.
 //! Nothing here starts a system; what does is in `run.rs`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, and says where")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -1,5 +1,7 @@
 //! Whole runs on real processes: a planted bug is found, a sound store passes, and what goes wrong around them is told.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, and says where")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
