@@ -60,12 +60,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let judged = now();
     println!(
         "{{\"verdict\":\"{}\",\"engine\":\"{:?}\",\"bytes\":{bytes},\"parse_s\":{:.3},\"decode_s\":{:.3},\"judge_s\":{:.3},\
-         \"before_mib\":{base},\"peak_mib\":{},\"progress\":{:?}}}",
+         \"configurations\":{},\"before_mib\":{base},\"peak_mib\":{},\"progress\":{:?}}}",
         judgement.verdict,
         judgement.keys.first().map(|key| key.engine),
         (parsed - start).as_secs_f64(),
         (decoded - parsed).as_secs_f64(),
         (judged - decoded).as_secs_f64(),
+        judgement.keys.iter().map(|key| key.configuration_count).sum::<u64>(),
         resident("VmHWM"),
         judgement.progress(),
     );

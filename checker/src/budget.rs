@@ -48,6 +48,10 @@ impl<'a> Gauge<'a> {
         Gauge { budget, stop, states: 0, exhausted: None }
     }
 
+    pub(crate) fn states(&self) -> u64 {
+        self.states
+    }
+
     pub(crate) fn exhausted(&self) -> Option<Exhausted> {
         self.exhausted
     }

@@ -72,7 +72,13 @@ pub fn judge_key<M: Model>(
         },
         None => (Engine::Search, by_search(model, calls, options, &mut gauge)),
     };
-    KeyJudgement { key: key.into(), operation_count: calls.len(), engine, finding }
+    KeyJudgement {
+        key: key.into(),
+        operation_count: calls.len(),
+        engine,
+        configuration_count: gauge.states(),
+        finding,
+    }
 }
 
 fn by_search<M: Model>(
@@ -81,12 +87,18 @@ fn by_search<M: Model>(
     options: &Options<'_>,
     gauge: &mut Gauge<'_>,
 ) -> Finding {
-    match search::search(model, calls, gauge) {
-        Outcome::Valid(order) => Finding::Valid { order },
-        Outcome::Undecided { exhausted, consistent_until } => {
+    let mut proof = None;
+    let outcome = search::search(model, calls, gauge, &mut |position| {
+        proof = window(model, calls, position, options);
+        proof.is_some()
+    });
+    match (outcome, proof) {
+        (Outcome::Valid(order), _) => Finding::Valid { order },
+        (Outcome::Undecided { exhausted, consistent_until }, _) => {
             Finding::Undecided { exhausted, consistent_until }
         }
-        Outcome::Invalid { impossible, position, prefixes } => {
+        (Outcome::Invalid { .. }, Some(counterexample)) => Finding::Invalid(counterexample),
+        (Outcome::Invalid { impossible, position, prefixes }, None) => {
             let counterexample =
                 Counterexample { impossible: Some(impossible), prefixes, ..Counterexample::default() };
             Finding::Invalid(if options.minimise {

@@ -95,7 +95,7 @@ impl<M: Model> Minimiser<'_, '_, M> {
     fn is_violation(&mut self, kept: &[Kept]) -> bool {
         let calls: Vec<_> = kept.iter().map(|&kept| self.closure.call(kept)).collect();
         let mut gauge = Gauge::new(TRIAL, self.options.stop);
-        let outcome = search::search(self.model, &calls, &mut gauge);
+        let outcome = search::search(self.model, &calls, &mut gauge, &mut |_| false);
         let violated = matches!(outcome, Outcome::Invalid { .. });
         if violated {
             self.last = Some(outcome);

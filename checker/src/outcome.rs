@@ -142,6 +142,8 @@ pub struct KeyJudgement {
     pub operation_count: usize,
     /// Who settled it.
     pub engine: Engine,
+    /// How many configurations the search made; zero where there was none.
+    pub configuration_count: u64,
     /// The verdict and its proof.
     #[serde(flatten)]
     pub finding: Finding,

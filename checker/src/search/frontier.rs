@@ -43,6 +43,8 @@ pub(crate) struct Mode {
     pub(crate) enforced: bool,
     /// The most configurations kept after a return, the cheapest first.
     pub(crate) width: usize,
+    /// The longest sequence of effects tried before the one that is due.
+    pub(crate) depth: u32,
 }
 
 /// Work done and memory in use, with an end to both.
@@ -82,7 +84,7 @@ pub(crate) struct Frontier<'a, M: Model> {
     next: Table,
     seen: Table,
     /// Rows of `seen` that are still to be extended.
-    todo: VecDeque<u32>,
+    todo: VecDeque<(u32, u32)>,
     trace: Trace,
     slots: Vec<Option<Slot>>,
     slot_of: FxHashMap<u32, u32>,
@@ -244,11 +246,11 @@ impl<'a, M: Model> Frontier<'a, M> {
                 self.survive(row.clone(), slot);
             }
             if !taken || passed {
-                self.explore(&row);
+                self.explore(&row, 0);
             }
         }
-        while let Some(at) = self.todo.pop_front() {
-            self.extend(at as usize, slot, meter)?;
+        while let Some((at, depth)) = self.todo.pop_front() {
+            self.extend(at as usize, depth, slot, meter)?;
         }
         if self.next.len() == 0 {
             return Ok(false);
@@ -303,11 +305,16 @@ impl<'a, M: Model> Frontier<'a, M> {
     /// The configuration outlives the return of the operation in this slot.
     fn survive(&mut self, mut row: Vec<u64>, slot: u32) {
         self.layout.mark(&mut row, slot, false, false);
+        row[0] &= !UNSEEN;
         self.lossy |= self.next.offer(&row).lossy;
     }
 
     /// The configuration is to be extended, unless it was already.
-    fn explore(&mut self, row: &[u64]) {
+    fn explore(&mut self, row: &[u64], depth: u32) {
+        if depth > self.mode.depth {
+            self.narrowed = true;
+            return;
+        }
         if row[0] & UNSEEN != 0 {
             let mut seen = row[..self.layout.key()].to_vec();
             seen[0] &= !UNSEEN;
@@ -319,12 +326,12 @@ impl<'a, M: Model> Frontier<'a, M> {
         self.lossy |= offer.lossy;
         // A cheaper way to a row that was extended already may go where the dearer one could not.
         if offer.better {
-            self.todo.push_back(offer.at);
+            self.todo.push_back((offer.at, depth));
         }
     }
 
     /// All successors of one configuration on the way to the return of the operation in `due`.
-    fn extend(&mut self, at: usize, due: u32, meter: &mut impl Meter) -> Result<(), Interrupted> {
+    fn extend(&mut self, at: usize, depth: u32, due: u32, meter: &mut impl Meter) -> Result<(), Interrupted> {
         let row = self.seen.row(at).to_vec();
         let state = row[0] as u32;
         let owed = !self.layout.is_taken(&row, due);
@@ -348,7 +355,7 @@ impl<'a, M: Model> Frontier<'a, M> {
                         self.survive(successor.clone(), due);
                     }
                     if !ends && (passed || !placed) {
-                        self.explore(&successor);
+                        self.explore(&successor, depth + 1);
                     }
                 }
             }

@@ -37,12 +37,17 @@ pub(crate) enum Outcome {
     },
 }
 
-/// Judges the operations of one key.
-pub(crate) fn search<M: Model>(model: &M, calls: &[Call<M::Operation>], gauge: &mut Gauge<'_>) -> Outcome {
+/// Judges the operations of one key. `prove` may know a proof that nothing is consistent beyond a position.
+pub(crate) fn search<M: Model>(
+    model: &M,
+    calls: &[Call<M::Operation>],
+    gauge: &mut Gauge<'_>,
+    prove: &mut dyn FnMut(u32) -> bool,
+) -> Outcome {
     let program = Program::compile(model, calls);
     let ids =
         |items: Vec<u32>| items.into_iter().map(|item| program.items[item as usize].id).collect::<Vec<u32>>();
-    match strategy::settle(model, &program, gauge) {
+    match strategy::settle(model, &program, gauge, prove) {
         Walk::Order(items) => Outcome::Valid(ids(items)),
         Walk::Dead { item, event, prefixes, .. } => Outcome::Invalid {
             impossible: program.items[item as usize].id,

@@ -4,8 +4,9 @@
 //! them exactly:
 //!
 //! - A *narrow* walk holds every class to its number but keeps, of configurations that differ only in which
-//!   unknown operations they used, the cheapest, and of all of them only so many. Whatever it finds is an order: valid. If
-//!   it finds none and never had to drop anything, there is none.
+//!   unknown operations they used, the cheapest, of all of them only so many, and tries only short sequences of effects at
+//!   a return. Whatever it finds is an order: valid. If it finds none and never had to drop anything, there is none.
+//!   Where it ends is a good place to look for a small violation.
 //! - A *relaxed* walk takes a class of which one operation was invoked for an endless supply. Whatever it does not find
 //!   does not exist: invalid.
 //!
@@ -60,20 +61,31 @@ pub(crate) fn walk<M: Model>(
     if overdrawn.is_empty() { Walk::Order(order) } else { Walk::Overdrawn(overdrawn) }
 }
 
-/// The first width of the narrow walk, and how much wider it becomes each time.
-const WIDTH: usize = 256;
-const WIDER: usize = 16;
+/// Widths and depths of the narrow walks, in turn.
+const NARROW: [(usize, u32); 4] = [(16, 1), (64, 2), (256, 3), (4096, 8)];
 
-/// Settles the program, or says how far it got. The event is an index into the program's events.
-pub(crate) fn settle<M: Model>(model: &M, program: &Program<M::Operation>, meter: &mut impl Meter) -> Walk {
+/// Settles the program, or says how far it got; events are places in the program's. `prove` is told where a narrow walk
+/// found nothing more, and may know a proof that nothing is there.
+pub(crate) fn settle<M: Model>(
+    model: &M,
+    program: &Program<M::Operation>,
+    meter: &mut impl Meter,
+    prove: &mut dyn FnMut(u32) -> bool,
+) -> Walk {
     let has_unknown = program.unknown.iter().any(|class| !class.is_empty());
     let relaxes = has_unknown && program.classes.iter().all(|(_, effect)| *effect != Effect::Any);
-    let mut narrow = Mode { counted: vec![false; program.classes.len()], enforced: true, width: WIDTH };
-    let mut relaxed = Mode { counted: narrow.counted.clone(), enforced: false, width: usize::MAX };
+    let nothing = vec![false; program.classes.len()];
+    let mut relaxed = Mode { counted: nothing.clone(), enforced: false, width: usize::MAX, depth: u32::MAX };
     let mut furthest = 0;
-    loop {
+    for (width, depth) in NARROW {
+        let narrow = Mode { counted: nothing.clone(), enforced: true, width, depth };
         match walk(model, program, &narrow, meter) {
-            Walk::Dead { exhaustive: false, event, .. } => furthest = furthest.max(event),
+            Walk::Dead { exhaustive: false, event, item, prefixes } => {
+                if event > furthest && prove(program.events[event].0) {
+                    return Walk::Dead { exhaustive: true, event, item, prefixes };
+                }
+                furthest = furthest.max(event);
+            }
             Walk::Interrupted { event } => return Walk::Interrupted { event: event.max(furthest) },
             settled => return settled,
         }
@@ -88,11 +100,13 @@ pub(crate) fn settle<M: Model>(model: &M, program: &Program<M::Operation>, meter
                 settled => return settled,
             }
         }
-        if narrow.width >= WIDTH * WIDER * WIDER {
-            // Count everything and drop nothing: slow, and sure.
-            narrow = Mode { counted: vec![true; program.classes.len()], enforced: true, width: usize::MAX };
-        } else {
-            narrow.width *= WIDER;
-        }
     }
+    // Count everything and drop nothing: slow, and sure.
+    let everything = vec![true; program.classes.len()];
+    walk(
+        model,
+        program,
+        &Mode { counted: everything, enforced: true, width: usize::MAX, depth: u32::MAX },
+        meter,
+    )
 }
