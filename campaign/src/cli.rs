@@ -130,7 +130,7 @@ pub struct CheckArgs {
 /// Which counterexample, and how.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The folder of a run, or a history (.jsonl, .jsonl.zst), which is judged first.
+    /// The folder of a run, or a history in any format that is read, which is judged first.
     pub path: PathBuf,
     /// The key whose counterexample to tell; by default the one that was complete first.
     #[arg(long)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use rashomon_checker::outcome::Prefix;
 use rashomon_checker::{Counterexample, Finding, Judgement};
-use rashomon_histories::{Event, Header, History, Kind, Process, Reader, Tail};
+use rashomon_histories::{Event, History, Kind, Process, Reader, Tail, formats};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
@@ -112,7 +112,10 @@ fn told(folder: &Folder, verdict: Verdict) -> anyhow::Result<Loaded> {
 }
 
 fn judged(path: &Path, model: Option<&str>) -> anyhow::Result<Loaded> {
-    let history = History::read(path).map_err(|error| BadInput(error.to_string()))?;
+    let imported = formats::read(path, &Default::default()).map_err(|error| BadInput(error.to_string()))?;
+    let history = imported.history;
+    let mut remarks = imported.notes;
+    remarks.extend(torn(history.tail()));
     let named = history.header().model.clone();
     let model = model.map(SmolStr::new).or(named).ok_or_else(|| {
         BadInput(format!("{}: its header names no model; name one with --model", path.display()))
@@ -125,7 +128,7 @@ fn judged(path: &Path, model: Option<&str>) -> anyhow::Result<Loaded> {
     history.nemesis().for_each(|event| spans.admit(event));
     let record = record_of(&history, &wanted(&found));
     let cases = found.iter().map(|found| found.case(&record, &spans)).collect();
-    Ok(Loaded { safety: safety(&judgement), cases, remarks: torn(history.tail()).into_iter().collect() })
+    Ok(Loaded { safety: safety(&judgement), cases, remarks })
 }
 
 impl Found {
@@ -186,8 +189,6 @@ pub fn wanted(found: &[Found]) -> BTreeSet<u64> {
 
 /// What a walk through a file found.
 pub struct Read {
-    /// What the first line said.
-    pub header: Header,
     /// The operations that were wanted.
     pub record: Record,
     /// Whether the last line was torn.
@@ -222,7 +223,7 @@ pub fn read_record(
             None => {}
         }
     }
-    Ok(Read { header: reader.header().clone(), record, tail: reader.tail() })
+    Ok(Read { record, tail: reader.tail() })
 }
 
 /// As [`read_record`], of a history in memory.

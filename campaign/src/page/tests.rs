@@ -113,13 +113,14 @@ fn every_verdict_has_its_word() {
         (report(Safety::Valid, 0), "PASSED", "One order of events"),
         (failed, "NOT PASSED", "The nemesis died"),
         (report(undecided, 2), "UNDECIDED", "keys decided 1 of 2"),
+        (report(Safety::Diverged { story: "n1 differs.".into() }, 1), "VIOLATION", "N1 differs."),
         (report(Safety::Unjudged, 255), "NOT JUDGED", "There was nothing to judge."),
     ] {
         let verdict = serde_json::to_string(&report).unwrap();
         let html = html(&[("plan.json", "{}"), ("history.jsonl", HISTORY), ("verdict.json", &verdict)]);
         assert!(html.contains(&format!("<div class=\"word\">{word}</div>")), "{word}");
         assert!(html.contains(sentence), "{sentence}");
-        assert!(!html.contains("VIOLATION"));
+        assert_eq!(html.contains("VIOLATION"), word == "VIOLATION");
     }
 }
 

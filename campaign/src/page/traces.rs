@@ -54,11 +54,6 @@ impl Latencies {
     pub fn quantile_ms(&self, share: f64) -> f64 {
         self.0.value_at_quantile(share) as f64 / 1e3
     }
-
-    /// The longest, in milliseconds.
-    pub fn longest_ms(&self) -> f64 {
-        self.0.max() as f64 / 1e3
-    }
 }
 
 /// Latencies by how the operation ended.
