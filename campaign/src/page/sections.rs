@@ -254,7 +254,11 @@ fn axes(report: &Report) -> Markup {
         ([], false) => ("good", "met", vec![met.to_owned()]),
         _ => ("unsure", "missed", missed.to_vec()),
     };
-    let coverage = bar(&axes.coverage.missed, "Every fault of the plan was measured to bite.");
+    let covered = match report.measures.faults.is_empty() {
+        true => "The plan names no fault.",
+        false => "Every fault of the plan was measured to bite.",
+    };
+    let coverage = bar(&axes.coverage.missed, covered);
     let recovery = bar(&axes.recovery.missed, "The system came back within the plan's bar.");
     html! {
         div class="axes" {
