@@ -12,6 +12,7 @@ pub mod judge;
 mod minimise;
 pub mod model;
 pub mod models;
+pub mod online;
 pub mod outcome;
 mod search;
 pub mod verify;

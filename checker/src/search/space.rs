@@ -80,6 +80,8 @@ impl<'a, M: Model> Space<'a, M> {
 
     /// Roughly what the tables take.
     pub(crate) fn bytes(&self) -> u64 {
-        (self.rows.capacity() * 4 + self.steps.capacity() * 13 + self.states.capacity() * 2 * (size_of::<M::State>() + 8)) as u64
+        (self.rows.capacity() * 4
+            + self.steps.capacity() * 13
+            + self.states.capacity() * 2 * (size_of::<M::State>() + 8)) as u64
     }
 }
