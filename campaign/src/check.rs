@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use rashomon_checker::{Budget, Judgement};
-use rashomon_histories::{History, ReadError, Tail};
+use rashomon_histories::{History, ReadError, Tail, formats};
 use serde::Serialize;
 
 use crate::cli::CheckArgs;
@@ -53,9 +53,16 @@ pub fn command(args: &CheckArgs) -> anyhow::Result<Outcome> {
     show(args, &history, &model, &judgement, &told)
 }
 
+/// A history of ours or of another tool's; how another's was read is told.
 fn read(path: &Path) -> anyhow::Result<History> {
     // Whatever is wrong with a file that was named is the user's to mend.
-    History::read(path).map_err(|error: ReadError| BadInput(error.to_string()).into())
+    let refuse = |error: ReadError| BadInput(error.to_string());
+    if formats::guess(path).map_err(refuse)?.format == formats::Format::Rashomon {
+        return Ok(History::read(path).map_err(refuse)?);
+    }
+    let imported = formats::read(path, &formats::Options::default()).map_err(refuse)?;
+    imported.notes.iter().for_each(|note| eprintln!("{}: {note}", path.display()));
+    Ok(imported.history)
 }
 
 fn show(

@@ -105,7 +105,7 @@ pub struct RunArgs {
 /// What to judge and how.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// A history (.jsonl, .jsonl.zst) or the folder of a run.
+    /// A history (.jsonl, .jsonl.zst, Jepsen's EDN, Porcupine's logs, elle's JSON) or the folder of a run.
     pub path: PathBuf,
     /// Model to hold it against; by default the one that its header names.
     #[arg(long)]
