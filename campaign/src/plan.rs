@@ -161,7 +161,7 @@ impl Plan {
         write!(
             command,
             " --workload {} --nodes {} --clients {} --rate {} --keys {} --key-operations {} --faults {faults} \
-             --seed {} --duration {}ms --timeout {}ms",
+             --seed {} --duration {}ms --timeout {}ms --recovery {}ms",
             self.workload,
             self.nodes,
             self.clients,
@@ -171,6 +171,7 @@ impl Plan {
             self.seed,
             self.duration_ms,
             self.timeout_ms,
+            self.recovery_ms_max,
         )
         .expect("writing to a string");
         if self.arena == ArenaKind::Loopback {

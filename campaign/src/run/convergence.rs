@@ -21,6 +21,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub async fn divergence(probe: &dyn Probe, nodes: &[NodeId]) -> Option<String> {
     for _ in 0..ATTEMPTS {
         let statuses = futures::future::join_all(nodes.iter().map(|node| probe.status(*node))).await;
+        if statuses.iter().flatten().any(|status| status.applied.is_none() || status.digest.is_none()) {
+            return None;
+        }
         let states: Option<BTreeMap<NodeId, (u64, u64)>> = nodes
             .iter()
             .zip(statuses)
