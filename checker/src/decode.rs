@@ -4,7 +4,7 @@
 //! evidence: definitely failed operations leave, operations of unknown outcome that could only observe leave, a refused cas
 //! stays. The recorded history is not touched. Values and their shapes are each model's own, in its [`Decode`].
 
-use rashomon_histories::{Event, History, Kind, Operation, Process};
+use rashomon_histories::{Event, History, Kind, Operation, Process, Value};
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
@@ -112,6 +112,16 @@ pub(crate) fn by_outcome<O>(
         (Kind::Fail, _) => Evidence::None,
         _ => unknown.map_or(Evidence::None, Evidence::Unknown),
     })
+}
+
+/// The whole number that a value must be.
+pub(crate) fn number(value: &Value) -> Result<i64, String> {
+    value.as_int().ok_or_else(|| format!("a whole number is wanted, not {value:?}"))
+}
+
+/// The list that a value must be.
+pub(crate) fn list(value: &Value) -> Result<&[Value], String> {
+    value.as_list().ok_or_else(|| format!("a list is wanted, not {value:?}"))
 }
 
 /// The error of an operation that was refused because the state was not what it asked for.

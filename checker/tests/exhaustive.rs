@@ -1,5 +1,6 @@
 //! The judges against the twin that tries all orders: on every small history there is, and on many larger ones.
 
+#[allow(dead_code, reason = "other tests use the rest")]
 mod twin;
 
 use rand::{RngExt, SeedableRng};

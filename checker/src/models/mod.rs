@@ -2,9 +2,25 @@
 //!
 //! Each file ends with a table of sequences that the model accepts and refuses. Next: [`crate::Model`], to write another.
 
-pub mod register;
+//! [`registry`] has them by name.
 
+pub mod counter;
+pub mod log;
+pub mod multi_register;
+pub mod mutex;
+pub mod queue;
+pub mod register;
+pub mod registry;
+pub mod set;
+
+pub use counter::Counter;
+pub use log::{ListAppend, Log};
+pub use multi_register::MultiRegister;
+pub use mutex::{Mutex, OwnedMutex};
+pub use queue::Queue;
 pub use register::{CasRegister, Register, RegisterOp};
+pub use registry::{REGISTRY, by_name};
+pub use set::Set;
 
 #[cfg(test)]
 pub(crate) mod testing {

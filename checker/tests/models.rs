@@ -1,0 +1,121 @@
+//! Every model through the general search, against the twin that tries all orders, with every witness re-checked.
+
+#[allow(dead_code, reason = "other tests use the rest")]
+mod twin;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rashomon_checker::models::counter::CounterOp;
+use rashomon_checker::models::log::LogOp;
+use rashomon_checker::models::multi_register::MultiRegisterOp;
+use rashomon_checker::models::mutex::MutexOp;
+use rashomon_checker::models::queue::QueueOp;
+use rashomon_checker::models::set::SetOp;
+use rashomon_checker::models::{Counter, ListAppend, Log, MultiRegister, Mutex, OwnedMutex, Queue, Set};
+use rashomon_checker::verify::verify;
+use rashomon_checker::{Call, Finding, Model, Options, Verdict, judge_key};
+
+/// Random histories over a few operations; some must turn out valid and some not.
+fn check<M: Model>(model: &M, alphabet: &[M::Operation], weight_first: usize) {
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let mut seen = [0, 0];
+    for round in 0..6_000 {
+        let count = rng.random_range(1..=7);
+        let spans = twin::random_overlap(&mut rng, count, 4, [0.0, 0.3][round % 2]);
+        let calls: Vec<Call<M::Operation>> = spans
+            .iter()
+            .enumerate()
+            .map(|(process, &(invoked, returned))| {
+                let weighted = alphabet.len() + weight_first;
+                let operation = alphabet[rng.random_range(0..weighted) % alphabet.len()].clone();
+                Call { id: invoked, process: process as u32, invoked, returned, operation }
+            })
+            .collect();
+        let finding = judge_key(model, "x", &calls, &Options::default()).finding;
+        let truth = if twin::has_order(model, &calls) { Verdict::Valid } else { Verdict::Invalid };
+        assert_eq!(finding.verdict(), truth, "{calls:#?}");
+        verify(model, &calls, &finding)
+            .unwrap_or_else(|refuted| panic!("{refuted}: {finding:?} of {calls:#?}"));
+        if let Finding::Valid { order } = &finding {
+            assert!(twin::is_order(model, &calls, order), "{order:?} of {calls:#?}");
+        }
+        seen[usize::from(truth == Verdict::Invalid)] += 1;
+    }
+    assert!(seen[0] > 100 && seen[1] > 100, "{seen:?}");
+}
+
+#[test]
+fn set() {
+    let read = |elements: &[i64]| SetOp::Read(elements.iter().copied().collect());
+    check(&Set, &[SetOp::Add(1), SetOp::Add(2), read(&[]), read(&[1]), read(&[1, 2])], 2);
+}
+
+#[test]
+fn counter() {
+    use CounterOp::{Add, Read};
+    check(&Counter, &[Add(1), Add(-1), Add(2), Read(0), Read(1), Read(2)], 3);
+}
+
+#[test]
+fn queue() {
+    use QueueOp::{Dequeue, DequeueAny, Enqueue};
+    check(
+        &Queue,
+        &[Enqueue(1), Enqueue(2), Dequeue(Some(1)), Dequeue(Some(2)), Dequeue(None), DequeueAny],
+        3,
+    );
+}
+
+#[test]
+fn mutex() {
+    use MutexOp::{Acquire, AcquireRefused, Release, ReleaseRefused};
+    check(&Mutex, &[Acquire(0), Release(0), AcquireRefused(0), ReleaseRefused(0)], 2);
+    check(
+        &OwnedMutex,
+        &[Acquire(1), Release(1), Acquire(2), Release(2), AcquireRefused(1), ReleaseRefused(2)],
+        2,
+    );
+}
+
+#[test]
+fn log() {
+    let append = |value, offset| LogOp::Append { value, offset };
+    let read = |offset, value| LogOp::ReadAt { offset, value };
+    check(
+        &Log,
+        &[
+            append(1, Some(0)),
+            append(2, Some(1)),
+            append(3, None),
+            read(0, Some(1)),
+            read(1, Some(3)),
+            read(1, None),
+        ],
+        3,
+    );
+}
+
+#[test]
+fn list_append() {
+    let append = |value| LogOp::Append { value, offset: None };
+    let read = |values: &[i64]| LogOp::ReadAll(values.to_vec());
+    check(&ListAppend, &[append(1), append(2), read(&[]), read(&[1]), read(&[1, 2]), read(&[2, 1])], 2);
+}
+
+#[test]
+fn multi_register() {
+    let read = |seen: &[(i64, Option<i64>)]| MultiRegisterOp::Read(seen.to_vec());
+    let write = |written: &[(i64, i64)]| MultiRegisterOp::Write(written.to_vec());
+    check(
+        &MultiRegister,
+        &[
+            write(&[(1, 5), (2, 6)]),
+            write(&[(1, 7)]),
+            read(&[(1, Some(5)), (2, Some(6))]),
+            read(&[(1, Some(7)), (2, None)]),
+            read(&[(1, Some(7)), (2, Some(6))]),
+            read(&[(2, Some(6))]),
+        ],
+        2,
+    );
+}
