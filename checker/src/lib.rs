@@ -25,6 +25,12 @@
 //! histories), [`judge()`] and [`online`] (all keys, afterwards or meanwhile), [`outcome`] (what comes out), [`verify`] (why to
 //! believe it), [`explain`] (what it means), [`generate`] (histories to try it on).
 
+pub mod budget;
+pub mod decode;
+pub mod explain;
+pub mod generate;
+pub mod judge;
+mod minimise;
 pub mod model;
 pub mod models;
 pub mod online;
