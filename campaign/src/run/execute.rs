@@ -169,13 +169,14 @@ impl Stage {
             state: Rc::clone(&state),
             wake,
             interrupts,
-            alarm,
+            alarm: alarm.clone(),
             handle: driver.handle(),
             clock,
             duration: plan.duration(),
         };
         let looking = tokio::task::spawn_local(look.on());
-        let mut phases = Phases { driver: &mut driver, state: &state, nodes: &nodes, probe: &*probe, played };
+        let mut phases =
+            Phases { driver: &mut driver, state: &state, nodes: &nodes, probe: &*probe, alarm, played };
         let result = phases.play(faults, schedule).await;
         looking.abort();
         let looked = looking.await;
@@ -238,6 +239,8 @@ struct Phases<'a> {
     state: &'a Rc<RefCell<State>>,
     nodes: &'a Rc<RefCell<Nodes>>,
     probe: &'a dyn Probe,
+    /// Turns true when the judge has found a violation.
+    alarm: Alarm,
     played: &'a mut Played,
 }
 
@@ -267,28 +270,39 @@ impl Phases<'_> {
         self.played.end = self.played.ran;
         let (control, reports) = healed.context("the nemesis failed")?;
         asked?;
+        if !self.state.borrow().convicted {
+            prove_healed(&reports)?;
+            handle.note(HEALED, Value::from_data(&reports)?);
+            self.final_reads().await?;
+        }
         if self.state.borrow().convicted {
             // There is nothing more to learn, and what the nodes hold now is evidence: they never run again.
             self.nodes.borrow().freeze()?;
             Nodes::kill(self.nodes).await?;
-            return control.finish().await;
         }
-        prove_healed(&reports)?;
-        handle.note(HEALED, Value::from_data(&reports)?);
-        self.final_reads().await?;
         control.finish().await
     }
 
     /// Waits for the system to be whole again, then reads every recent key from every node.
     async fn final_reads(&mut self) -> anyhow::Result<()> {
         self.state.borrow_mut().phase = "waiting for recovery";
-        if let Err(error) = watch::ready(self.probe, self.nodes, HEAL_WAIT).await {
-            self.played.not_recovered = Some(format!("{error:#}"));
+        tokio::select! {
+            ready = watch::ready(self.probe, self.nodes, HEAL_WAIT) => {
+                self.played.not_recovered = ready.err().map(|error| format!("{error:#}"));
+            }
+            // Frozen nodes do not become ready.
+            Ok(_) = self.alarm.wait_for(|convicted| *convicted) => return Ok(()),
+        }
+        if self.state.borrow().convicted {
+            return Ok(());
         }
         self.state.borrow_mut().phase = "final reads";
         self.driver.begin_final();
         self.driver.phase().await?;
         self.played.end = self.played.clock.now();
+        if self.state.borrow().convicted {
+            return Ok(());
+        }
         let nodes: Vec<NodeId> = self.nodes.borrow().all().collect();
         self.played.divergence = divergence(self.probe, &nodes).await;
         Ok(())
