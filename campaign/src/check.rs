@@ -49,6 +49,10 @@ pub fn command(args: &CheckArgs) -> anyhow::Result<Outcome> {
     }
     let spending = Spending { budget, deadline: args.deadline };
     let judgement = judge::judge(&history, &model, spending).with_context(|| path.display().to_string())?;
+    if args.verify {
+        judge::verify(&history, &model, &judgement)?;
+        eprintln!("every witness was re-checked by the verifier");
+    }
     let told = judge::tell(&history, &model, &judgement)?;
     show(args, &history, &model, &judgement, &told)
 }

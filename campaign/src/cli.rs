@@ -110,6 +110,9 @@ pub struct CheckArgs {
     /// Model to hold it against; by default the one that its header names.
     #[arg(long)]
     pub model: Option<String>,
+    /// Re-check every witness by the independent verifier; one that proves nothing is a failure of the harness.
+    #[arg(long)]
+    pub verify: bool,
     /// Most configurations that the judge may keep per key.
     #[arg(long)]
     pub states_max: Option<u64>,

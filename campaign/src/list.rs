@@ -1,10 +1,10 @@
 //! `rashomon list`: what there is to choose from. Every list is fed by the registry that the program itself uses.
 
+use rashomon_checker::models::REGISTRY;
 use serde::Serialize;
 
 use crate::cli::ListArgs;
 use crate::exit::{BadInput, Outcome};
-use crate::run::judge::MODELS;
 use crate::systems::System;
 
 /// One line of a list.
@@ -77,7 +77,7 @@ fn faults() -> Vec<Entry> {
 }
 
 fn models() -> Vec<Entry> {
-    MODELS.iter().map(|(name, doc)| Entry::new(*name, *doc)).collect()
+    REGISTRY.iter().map(|entry| Entry::new(entry.name, entry.about)).collect()
 }
 
 fn defects() -> Vec<Entry> {

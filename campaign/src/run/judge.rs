@@ -7,19 +7,16 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use rashomon_checker::explain::{Naming, explain};
-use rashomon_checker::models::{CasRegister, Register};
+use rashomon_checker::models::{
+    CasRegister, Counter, ListAppend, Log, MultiRegister, Mutex, OwnedMutex, Queue, REGISTRY, Register, Set,
+    by_name,
+};
 use rashomon_checker::{Budget, Decode, Finding, Judgement, Options, Verdict, decode};
 use rashomon_histories::{Event, Header, History};
 
 use crate::exit::BadInput;
 use crate::run::report::Violation;
 use crate::run::verdict::Safety;
-
-/// The models there are: name, and what it is.
-pub const MODELS: [(&str, &str); 2] = [
-    ("register", "A register that is written and read; absent until first written."),
-    ("cas-register", "A register that is written, read, and set if it holds a given value."),
-];
 
 /// Something to be done with a model that is known by name only.
 pub trait ForModel {
@@ -38,9 +35,17 @@ pub fn with_model<F: ForModel>(name: &str, action: F) -> Result<F::Output, BadIn
     match name {
         "register" => Ok(action.run(Register)),
         "cas-register" => Ok(action.run(CasRegister)),
+        "multi-register" => Ok(action.run(MultiRegister)),
+        "set" => Ok(action.run(Set)),
+        "counter" => Ok(action.run(Counter)),
+        "queue" => Ok(action.run(Queue)),
+        "mutex" => Ok(action.run(Mutex)),
+        "owned-mutex" => Ok(action.run(OwnedMutex)),
+        "log" => Ok(action.run(Log)),
+        "list-append" => Ok(action.run(ListAppend)),
         _ => {
-            let known = MODELS.map(|(name, _)| name).join(", ");
-            Err(BadInput(format!("no model is called {name:?}; there are {known}")))
+            let known: Vec<&str> = REGISTRY.iter().map(|entry| entry.name).collect();
+            Err(BadInput(format!("no model is called {name:?}; there are {}", known.join(", "))))
         }
     }
 }
@@ -72,6 +77,16 @@ pub fn judge(history: &History, model: &str, spending: Spending) -> anyhow::Resu
         }
     }
     Ok(with_model(model, Judge(history, spending))??)
+}
+
+/// Re-checks every witness by the checker's independent verifier.
+///
+/// # Errors
+/// When a witness does not prove its verdict: the harness is then not to be believed.
+pub fn verify(history: &History, model: &str, judgement: &Judgement) -> anyhow::Result<()> {
+    let entry = by_name(model).ok_or_else(|| BadInput(format!("no model is called {model:?}")))?;
+    let checked = (entry.verify)(history, judgement).map_err(|error| BadInput(error.to_string()))?;
+    checked.map_err(|refuted| anyhow::anyhow!("a witness does not prove its verdict: {refuted}"))
 }
 
 /// Hands `work` a hook that turns true when the deadline has passed.
@@ -167,5 +182,22 @@ impl Told {
         header.story = Some("A counterexample: the operations for which no order exists.".to_owned());
         let events = self.events.iter().zip(0..).map(|(event, index)| Event { index, ..event.clone() });
         (header, events.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_of_the_registry_is_found_by_its_name() {
+        struct Nothing;
+        impl ForModel for Nothing {
+            type Output = ();
+            fn run<M: Decode + Send + 'static>(self, _model: M) {}
+        }
+        for entry in REGISTRY {
+            assert!(with_model(entry.name, Nothing).is_ok(), "{}", entry.name);
+        }
     }
 }
