@@ -18,9 +18,9 @@ pub struct Budget {
 }
 
 impl Default for Budget {
-    /// Two thousand million configurations, one GiB.
+    /// Two hundred million configurations (a minute or two), one GiB.
     fn default() -> Self {
-        Budget { states_max: 2_000_000_000, bytes_max: 1 << 30 }
+        Budget { states_max: 200_000_000, bytes_max: 1 << 30 }
     }
 }
 

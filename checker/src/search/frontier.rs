@@ -251,6 +251,10 @@ impl<'a, M: Model> Frontier<'a, M> {
         }
         while let Some((at, depth)) = self.todo.pop_front() {
             self.extend(at as usize, depth, slot, meter)?;
+            // A single return can fill the memory, so it is looked at on the way too.
+            if at.is_multiple_of(256) && !meter.holds(self.bytes()) {
+                return Err(Interrupted);
+            }
         }
         if self.next.len() == 0 {
             return Ok(false);
