@@ -51,47 +51,29 @@ fn a_planted_bug_is_found_and_its_evidence_kept() {
     assert_eq!(again.status.code(), Some(1), "the counterexample alone is a violation");
 }
 
+/// Runs a system whose node is described by these lines; answers the exit code and what was said.
+fn run_system(node: &str) -> (Option<i32>, String) {
+    let store = tempfile::tempdir().unwrap();
+    let path = store.path().join("mine.toml");
+    let rest = "[probe]\nkind = \"port\"\n[client]\nkind = \"etcd-v3-json\"\n";
+    std::fs::write(&path, format!("name = \"mine\"\ndoc = \"Does not serve.\"\n[node]\n{node}\n{rest}"))
+        .unwrap();
+    let output = rashomon(store.path(), &["--system", path.to_str().unwrap(), "--duration", "1s"]);
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
 #[test]
 fn a_node_that_dies_at_start_has_its_last_words_shown() {
-    let store = tempfile::tempdir().unwrap();
-    let system = store.path().join("dying.toml");
-    let text = r#"
-name = "dying"
-doc = "Says a word and dies."
-[node]
-program = "/bin/sh"
-arguments = ["-c", "echo the disk is on fire; exit 3"]
-[probe]
-kind = "port"
-[client]
-kind = "etcd-v3-json"
-"#;
-    std::fs::write(&system, text).unwrap();
-    let output = rashomon(store.path(), &["--system", system.to_str().unwrap(), "--duration", "1s"]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(255), "{said}");
+    let dying = "program = \"/bin/sh\"\narguments = [\"-c\", \"echo the disk is on fire; exit 3\"]";
+    let (code, said) = run_system(dying);
+    assert_eq!(code, Some(255), "{said}");
     assert!(said.contains("exited with code 3") && said.contains("the disk is on fire"), "{said}");
 }
 
 #[test]
 fn a_missing_node_program_is_named_before_anything_starts() {
-    let store = tempfile::tempdir().unwrap();
-    let system = store.path().join("missing.toml");
-    let text = r#"
-name = "missing"
-doc = "Is not there."
-[node]
-program = "no-such-server"
-package = "no-such-package"
-[probe]
-kind = "port"
-[client]
-kind = "etcd-v3-json"
-"#;
-    std::fs::write(&system, text).unwrap();
-    let output = rashomon(store.path(), &["--system", system.to_str().unwrap(), "--duration", "1s"]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(254), "{said}");
+    let (code, said) = run_system("program = \"no-such-server\"\npackage = \"no-such-package\"");
+    assert_eq!(code, Some(254), "{said}");
     assert!(said.contains("no-such-server") && said.contains("no-such-package"), "{said}");
 }
 
