@@ -9,12 +9,12 @@ use rustc_hash::FxHashSet;
 use crate::model::{Call, Effect, Model};
 use crate::outcome::{Counterexample, Finding};
 
-type Calls<M> = [Call<<M as Model>::Operation>];
-
 /// A witness that does not prove its verdict: a failure of the harness, whatever the verdict was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the witness proves nothing: {0}")]
 pub struct Refuted(pub String);
+
+type Calls<M> = [Call<<M as Model>::Operation>];
 
 /// Re-checks the finding for these operations of one key.
 ///
@@ -22,38 +22,28 @@ pub struct Refuted(pub String);
 /// Where the witness does not hold, or has too many orders to try them all.
 pub fn verify<M: Model>(model: &M, calls: &Calls<M>, finding: &Finding) -> Result<(), Refuted> {
     let by_id: BTreeMap<u32, &Call<M::Operation>> = calls.iter().map(|call| (call.id, call)).collect();
-    let find =
-        |id: &u32| by_id.get(id).copied().ok_or_else(|| Refuted(format!("there is no operation {id}")));
+    let find = |id: &u32| by_id.get(id).copied().ok_or_else(|| Refuted(format!("no operation {id}")));
     match finding {
         Finding::Undecided { .. } => Ok(()),
         Finding::Valid { order } => {
-            let order = order.iter().map(find).collect::<Result<Vec<_>, _>>()?;
-            let placed: BTreeSet<u32> = order.iter().map(|call| call.id).collect();
-            let (mut state, mut earliest_return) = (model.init(), u32::MAX);
-            for call in order.iter().rev() {
-                ensure(call.invoked <= earliest_return, || {
-                    format!("{} stands before one that had returned", call.id)
-                })?;
-                earliest_return = earliest_return.min(call.returned);
-            }
-            for call in &order {
+            let placed: BTreeSet<&u32> = order.iter().collect();
+            let (mut state, mut invoked) = (model.init(), 0);
+            for call in order.iter().map(find) {
+                let call = call?;
+                invoked = invoked.max(call.invoked);
+                ensure(call.returned >= invoked, || format!("{} had returned by then", call.id))?;
                 let next = model.step(&state, &call.operation);
-                state =
-                    next.ok_or_else(|| Refuted(format!("operation {} is illegal where it stands", call.id)))?;
+                state = next.ok_or_else(|| Refuted(format!("{} is illegal where it stands", call.id)))?;
             }
             ensure(placed.len() == order.len(), || "an operation stands twice".into())?;
             let all = calls.iter().all(|call| call.is_unknown() || placed.contains(&call.id));
             ensure(all, || "an operation that happened is missing".into())
         }
         Finding::Invalid(Counterexample { operations, trusted, .. }) => {
-            let mut kept = Vec::new();
-            for call in operations.iter().map(find) {
-                let mut call = call?.clone();
-                if trusted.contains(&call.id) {
-                    call.operation =
-                        model.trusted(&call.operation).ok_or_else(|| Refuted("no such trust".into()))?;
-                }
-                kept.push(call);
+            let mut kept = operations.iter().map(|id| find(id).cloned()).collect::<Result<Vec<_>, _>>()?;
+            for call in kept.iter_mut().filter(|call| trusted.contains(&call.id)) {
+                let effect = model.trusted(&call.operation);
+                call.operation = effect.ok_or_else(|| Refuted(format!("{} has no effect apart", call.id)))?;
             }
             irrelevant_rest(model, calls, &kept)?;
             ensure(!has_order(model, &kept)?, || "the operations do have an order".into())
@@ -61,25 +51,18 @@ pub fn verify<M: Model>(model: &M, calls: &Calls<M>, finding: &Finding) -> Resul
     }
 }
 
-/// Nothing that was left out could make a kept operation legal, unless a kept one that settles the state came in between.
+/// Nothing left out could make a kept operation legal, unless a kept one that settles the state came in between.
 fn irrelevant_rest<M: Model>(model: &M, calls: &Calls<M>, kept: &Calls<M>) -> Result<(), Refuted> {
     let changes = |call: &Call<M::Operation>| model.effect(&call.operation) != Effect::None;
     let settles = calls.iter().all(|call| model.effect(&call.operation) != Effect::Any);
     let ids: BTreeSet<u32> = kept.iter().map(|call| call.id).collect();
     for left in calls.iter().filter(|call| changes(call) && !ids.contains(&call.id)) {
-        let hidden = |keeper: &Call<M::Operation>| {
-            settles && kept.iter().any(|by| changes(by) && left.precedes(by) && by.precedes(keeper))
-        };
-        let matters = |keeper: &&Call<M::Operation>| {
-            left.invoked <= keeper.returned
-                && model.needs(&keeper.operation, &left.operation)
-                && !hidden(keeper)
-        };
-        if let Some(keeper) = kept.iter().find(matters) {
-            return Err(Refuted(format!(
-                "operation {} was left out, and {} may need it",
-                left.id, keeper.id
-            )));
+        for keeper in kept.iter().filter(|keeper| left.invoked <= keeper.returned) {
+            let between = |by: &Call<M::Operation>| changes(by) && left.precedes(by) && by.precedes(keeper);
+            let matters = model.needs(&keeper.operation, &left.operation);
+            ensure(!matters || settles && kept.iter().any(between), || {
+                format!("{} was left out, and {} may need it", left.id, keeper.id)
+            })?;
         }
     }
     Ok(())
@@ -95,12 +78,10 @@ fn has_order<M: Model>(model: &M, kept: &Calls<M>) -> Result<bool, Refuted> {
         }
         ensure(tried.len() < 1_000_000, || "too many orders to try".into())?;
         for at in left().filter(|&at| left().all(|other| !kept[other].precedes(&kept[at]))) {
-            let mut done = done.clone();
-            done[at] = true;
-            if let Some(next) = model.step(&state, &kept[at].operation)
-                && tried.insert((done.clone(), next.clone()))
-            {
-                todo.push((done, next));
+            if let Some(next) = model.step(&state, &kept[at].operation) {
+                let mut done = done.clone();
+                done[at] = true;
+                todo.extend(tried.insert((done.clone(), next.clone())).then_some((done, next)));
             }
         }
     }

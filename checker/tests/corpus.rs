@@ -40,3 +40,18 @@ fn accepted_histories_are_valid() {
 fn rejected_histories_are_invalid() {
     check("rejected", Verdict::Invalid);
 }
+
+#[test]
+fn undecided_histories_are_not_guessed() {
+    let file = "../histories/corpus/undecided/four-crossings-three-bridges.jsonl";
+    let history =
+        History::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("the corpus is there");
+    let model = by_name("cas-register").expect("comes along");
+    for states_max in [100, 1_000, 20_000] {
+        let budget = rashomon_checker::Budget { states_max, ..rashomon_checker::Budget::default() };
+        let judgement =
+            (model.judge)(&history, &Options { budget, ..Options::default() }).expect("decodable");
+        assert_ne!(judgement.verdict, Verdict::Valid);
+        assert!(states_max > 100 || judgement.verdict == Verdict::Undecided);
+    }
+}

@@ -107,3 +107,26 @@ fn a_judgement_survives_json() {
         );
     }
 }
+
+#[test]
+fn false_witnesses_are_refuted() {
+    use rashomon_checker::models::RegisterOp;
+    use rashomon_checker::{Call, Counterexample};
+    let calls = [
+        Call::completed(0, 0, 1, RegisterOp::Write(1.into())),
+        Call::completed(0, 2, 3, RegisterOp::Write(2.into())),
+        Call::completed(0, 4, 5, RegisterOp::Read(2.into())),
+    ];
+    let valid = |order: &[u32]| verify(&CasRegister, &calls, &Finding::Valid { order: order.to_vec() });
+    assert!(valid(&[0, 2, 4]).is_ok());
+    // Out of order, illegal, incomplete, doubled, unknown.
+    for order in [&[2, 0, 4][..], &[0, 4, 2], &[0, 2], &[0, 2, 2, 4], &[0, 2, 4, 9]] {
+        assert!(valid(order).is_err(), "{order:?}");
+    }
+    let invalid = |operations: &[u32]| {
+        let counterexample = Counterexample { operations: operations.to_vec(), ..Counterexample::default() };
+        verify(&CasRegister, &calls, &Finding::Invalid(counterexample))
+    };
+    // The read alone has no order, but what it read was left out.
+    assert!(invalid(&[4]).is_err() && invalid(&[0, 4]).is_err() && invalid(&[0, 2, 4]).is_err());
+}
