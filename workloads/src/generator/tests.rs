@@ -67,21 +67,21 @@ fn the_register_workload_asks_like_this() {
         &run,
         &expect![[r#"
             at 0 ns, process 0 on n1: read k0 null
-            at 0 ns, process 2 on n1: write k1 7
+            at 0 ns, process 2 on n1: read k1 null
             at 0 ns, process 1 on n2: read k0 null
             at 10 ns, process 0 on n1: read k0 null
+            at 10 ns, process 1 on n2: read k1 null
             at 10 ns, process 2 on n1: read k0 null
-            at 10 ns, process 1 on n2: read k0 null
-            at 20 ns, process 1 on n2: write k0 1
-            at 20 ns, process 0 on n1: read k2 null
-            at 20 ns, process 2 on n1: read k1 null
+            at 20 ns, process 1 on n2: read k1 null
+            at 20 ns, process 0 on n1: read k0 null
+            at 20 ns, process 2 on n1: read k0 null
+            at 30 ns, process 2 on n1: read k0 null
             at 30 ns, process 0 on n1: read k2 null
-            at 30 ns, process 2 on n1: write k2 13
-            at 30 ns, process 1 on n2: write k2 14
-            at 40 ns, process 1 on n2: write k2 15
+            at 30 ns, process 1 on n2: read k2 null
+            at 40 ns, process 2 on n1: read k2 null
+            at 40 ns, process 1 on n2: write k2 13
             at 40 ns, process 0 on n1: read k2 null
-            at 40 ns, process 2 on n1: cas k1 [7,8]
-            at 50 ns, process 2 on n1: read k3 null"#]],
+            at 50 ns, process 1 on n2: write k2 14"#]],
     );
 }
 
@@ -95,11 +95,11 @@ fn an_even_rate_asks_at_even_moments_and_nobody_twice() {
         &run,
         &expect![[r#"
             at 0 ns, process 1 on n1: read k0 null
-            at 1000000 ns, process 0 on n1: write k0 1
+            at 1000000 ns, process 0 on n1: read k0 null
             at 3000000 ns, process 1 on n1: read k0 null
             at 4000000 ns, process 0 on n1: read k0 null
             at 6000000 ns, process 1 on n1: read k0 null
-            at 7000000 ns, process 0 on n1: cas k0 [1,2]"#]],
+            at 7000000 ns, process 0 on n1: read k0 null"#]],
     );
 }
 
