@@ -13,5 +13,6 @@ pub mod protocol;
 pub mod raft;
 pub mod replica;
 pub mod server;
+pub mod settings;
 pub mod storage;
 pub mod wire;

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(cause @ ServerError::Config(_)) => {
+        Err(cause @ ServerError::Settings(_)) => {
             error!("{cause}");
             ExitCode::from(EXIT_ARGUMENTS)
         }

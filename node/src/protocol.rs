@@ -8,12 +8,14 @@
 
 use std::fmt::Debug;
 use std::ops::Add;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::api::{NodeId, Refusal, Reply, Role};
+use crate::api::{Admin, NodeId, Refusal, Reply, Role};
 use crate::machine::Command;
+use crate::settings::Settings;
 
 /// Milliseconds on a clock of the node's own that never goes back and keeps running while the process is suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -71,6 +73,17 @@ pub enum Input<M> {
     Operations(Vec<Offered>),
     /// Everything handed out in [`Effects::persist`] up to this ticket is on stable storage.
     Durable(Ticket),
+    /// The state machine as [`Effects::snapshot`] asked for it.
+    Snapshot(Snapshot),
+}
+
+/// The state machine after all decided positions up to one: what stands in for the log before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Snapshot {
+    /// The last position that it holds.
+    pub index: u64,
+    /// Objects and sessions, as [`crate::machine::Machine::encode`] gives them.
+    pub state: Arc<[u8]>,
 }
 
 /// One operation asked of this node.
@@ -89,6 +102,9 @@ pub enum Ask {
     Command(Command),
     /// To be told when the state machine may be read.
     Read,
+    /// To change who takes part, or who leads. Answered with [`Reply::Done`] once it is so; refused with
+    /// [`crate::api::RefusalCode::Unsupported`] by a protocol that cannot.
+    Admin(Admin),
 }
 
 /// Duties that follow from one input. They are kept in this order, except where a field says otherwise.
@@ -97,14 +113,21 @@ pub struct Effects<R, M> {
     /// Write these to stable storage, in order, after all earlier ones, each batch atomically or not at all; then say
     /// [`Input::Durable`]. Several batches may share one fsync.
     pub persist: Vec<R>,
+    /// `persist` stands for everything: once it is durable, all earlier records may be forgotten (log compaction).
+    /// Written as one batch, so that a crash leaves either what was before or this.
+    pub replaces: bool,
     /// The ticket of `persist`, or of the last batch handed out before if `persist` is empty.
     pub ticket: Ticket,
     /// May be sent at once, before `persist` is durable.
     pub send: Vec<(NodeId, M)>,
     /// Must not leave before everything up to `ticket` is durable.
     pub send_durable: Vec<(NodeId, M)>,
+    /// Replace the state machine by this one before anything is applied.
+    pub install: Option<Snapshot>,
     /// Decided: apply to the state machine in this order, each once.
     pub apply: Vec<Decided>,
+    /// Once `apply` has been carried out, hand the state machine in as [`Input::Snapshot`], before any other input.
+    pub snapshot: bool,
     /// These operations may read the state machine now, once `apply` has been carried out.
     pub read: Vec<OperationId>,
     /// Give these answers to clients; the operation is not heard of again.
@@ -117,10 +140,13 @@ impl<R, M> Default for Effects<R, M> {
     fn default() -> Self {
         Self {
             persist: Vec::new(),
+            replaces: false,
             ticket: Ticket::default(),
             send: Vec::new(),
             send_durable: Vec::new(),
+            install: None,
             apply: Vec::new(),
+            snapshot: false,
             read: Vec::new(),
             answer: Vec::new(),
             notes: Vec::new(),
@@ -196,14 +222,21 @@ pub struct View {
 }
 
 /// A replication protocol as a pure state machine: equal inputs at equal times give equal effects.
-pub trait Protocol {
+pub trait Protocol: Sized + 'static {
     /// What must survive a crash. Replayed in order, records rebuild the core.
-    type Record: Serialize + DeserializeOwned + Clone + Debug;
+    type Record: Serialize + DeserializeOwned + Clone + Debug + Send + 'static;
     /// What nodes say to each other.
-    type Message: Serialize + DeserializeOwned + Clone + Debug;
+    type Message: Serialize + DeserializeOwned + Clone + Debug + Send + 'static;
 
     /// The protocol's name on the command line.
     const NAME: &'static str;
+
+    /// Rebuilds a node's core from the records it wrote (all durable by now, in order), at time `now`. A snapshot among
+    /// them is handed back by the first step's [`Effects::install`].
+    ///
+    /// `incarnation` has never been used before on this data.
+    fn restore(settings: Settings, incarnation: Incarnation, records: Vec<Self::Record>, now: Millis)
+    -> Self;
 
     /// Takes one input at time `now`. A `now` before an earlier one counts as that earlier one.
     fn step(&mut self, now: Millis, input: Input<Self::Message>) -> Effects<Self::Record, Self::Message>;

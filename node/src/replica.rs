@@ -8,29 +8,14 @@ use rustc_hash::FxHashMap;
 
 use crate::api::operation::KEY_BYTES_MAX;
 use crate::api::{NodeId, Operation, Refusal, RefusalCode, Reply, Request, Status};
-use crate::defect::Defects;
 use crate::machine::{Author, Command, Machine};
 use crate::protocol::{
-    Ask, Effects, Incarnation, Input, Millis, Note, Offered, OperationId, Protocol, Ticket,
+    Ask, Effects, Incarnation, Input, Millis, Note, Offered, OperationId, Protocol, Snapshot, Ticket,
 };
+use crate::settings::{Reads, Settings};
 
 /// Sessions that the store remembers; part of the replicated state's definition, hence the same on every node.
 pub const SESSIONS_MAX: usize = 65_536;
-
-/// What a replica is besides its protocol.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// Who this is.
-    pub node: NodeId,
-    /// Which start on its data this is.
-    pub incarnation: Incarnation,
-    /// How reads are served, for status.
-    pub reads: String,
-    /// Whether reads go through the log like writes.
-    pub reads_through_log: bool,
-    /// Planted defects in force, for status.
-    pub defects: Defects,
-}
 
 /// One thing that happened to a node.
 #[derive(Debug)]
@@ -50,6 +35,8 @@ pub enum Event<M> {
 pub struct Output<P: Protocol> {
     /// To be written to stable storage.
     pub persist: Vec<P::Record>,
+    /// Whether it stands for everything written before.
+    pub replaces: bool,
     /// Of the last batch handed out to be persisted.
     pub ticket: Ticket,
     /// To be sent at once.
@@ -65,7 +52,8 @@ pub struct Output<P: Protocol> {
 /// One node without its I/O.
 #[derive(Debug)]
 pub struct Replica<P> {
-    identity: Identity,
+    settings: Settings,
+    incarnation: Incarnation,
     core: P,
     machine: Machine,
     /// Reads that wait for the protocol's word.
@@ -74,11 +62,19 @@ pub struct Replica<P> {
 }
 
 impl<P: Protocol> Replica<P> {
-    /// A node around a core that has been rebuilt from its records. The machine fills up as the core hands out entries.
-    pub fn new(identity: Identity, core: P) -> Self {
+    /// A node as of its records, all durable by now. Its state machine fills up as the core hands out what is decided.
+    ///
+    /// `incarnation` has never been used before on this data.
+    pub fn restore(
+        settings: Settings,
+        incarnation: Incarnation,
+        records: Vec<P::Record>,
+        now: Millis,
+    ) -> Self {
         Self {
-            identity,
-            core,
+            core: P::restore(settings.clone(), incarnation, records, now),
+            settings,
+            incarnation,
             machine: Machine::new(SESSIONS_MAX),
             reads: FxHashMap::default(),
             named_count: 0,
@@ -88,7 +84,7 @@ impl<P: Protocol> Replica<P> {
     /// A name for an operation that a client asks for, never given before by this node.
     pub fn name(&mut self) -> OperationId {
         self.named_count += 1;
-        OperationId(self.identity.incarnation.id(self.named_count))
+        OperationId(self.incarnation.id(self.named_count))
     }
 
     /// Takes one event at time `now`.
@@ -109,8 +105,28 @@ impl<P: Protocol> Replica<P> {
                 Input::Operations(offered.collect())
             }
         };
-        let effects = self.core.step(now, input);
-        self.carry_out(effects, answers)
+        let mut output = Output {
+            persist: Vec::new(),
+            replaces: false,
+            ticket: Ticket::default(),
+            send: Vec::new(),
+            send_durable: Vec::new(),
+            answers,
+            notes: Vec::new(),
+        };
+        let mut next = Some(input);
+        while let Some(input) = next {
+            let effects = self.core.step(now, input);
+            let snapshot = effects.snapshot;
+            self.carry_out(effects, &mut output);
+            next = snapshot.then(|| {
+                Input::Snapshot(Snapshot {
+                    index: self.machine.applied(),
+                    state: self.machine.encode().into(),
+                })
+            });
+        }
+        output
     }
 
     /// When the next [`Event::Tick`] is due if nothing else happens.
@@ -122,9 +138,9 @@ impl<P: Protocol> Replica<P> {
     pub fn status(&self) -> Status {
         let view = self.core.view();
         Status {
-            node: self.identity.node,
+            node: self.settings.node,
             protocol: P::NAME.into(),
-            reads: self.identity.reads.clone(),
+            reads: self.settings.reads.to_string(),
             role: view.role,
             term: view.term,
             leader: view.leader,
@@ -132,8 +148,8 @@ impl<P: Protocol> Replica<P> {
             commit: view.commit,
             applied: self.machine.applied(),
             digest: self.machine.digest(),
-            incarnation: self.identity.incarnation.0,
-            defects: self.identity.defects.iter().map(|defect| defect.id().to_owned()).collect(),
+            incarnation: self.incarnation.0,
+            defects: self.settings.defects.iter().map(|defect| defect.id().to_owned()).collect(),
         }
     }
 
@@ -150,7 +166,7 @@ impl<P: Protocol> Replica<P> {
     /// What the protocol has to do for a client's request; refuses what is malformed.
     fn ask(&mut self, id: OperationId, request: Request) -> Result<Ask, Refusal> {
         let Request { sessioned, operation } = request;
-        let own = Author::Node(self.identity.node, id);
+        let own = Author::Node(self.settings.node, id);
         if let Operation::Register(key, _) = &operation
             && key.len() > KEY_BYTES_MAX
         {
@@ -159,11 +175,14 @@ impl<P: Protocol> Replica<P> {
                 key.len()
             )));
         }
+        if let Operation::Admin(admin) = operation {
+            return Ok(Ask::Admin(admin));
+        }
         if operation == Operation::OpenSession {
             return Ok(Ask::Command(Command { author: own, operation }));
         }
         if operation.is_read() {
-            if self.identity.reads_through_log {
+            if self.settings.reads == Reads::Log {
                 return Ok(Ask::Command(Command { author: own, operation }));
             }
             self.reads.insert(id, operation);
@@ -175,34 +194,37 @@ impl<P: Protocol> Replica<P> {
         }
     }
 
-    fn carry_out(
-        &mut self,
-        effects: Effects<P::Record, P::Message>,
-        mut answers: Vec<(OperationId, Result<Reply, Refusal>)>,
-    ) -> Output<P> {
+    /// Carries out what concerns the state machine, and passes on the rest.
+    fn carry_out(&mut self, effects: Effects<P::Record, P::Message>, output: &mut Output<P>) {
+        if let Some(snapshot) = &effects.install {
+            self.machine = Machine::decode(&snapshot.state).expect("a snapshot is checked where it is read");
+            assert_eq!(self.machine.applied(), snapshot.index, "a snapshot says what it holds");
+        }
         for decided in &effects.apply {
             let reply = self.machine.apply(decided.index, decided.command.as_ref());
             if let Some(reply) = reply {
-                answers.extend(decided.waiting.iter().map(|id| (*id, Ok(reply.clone()))));
+                output.answers.extend(decided.waiting.iter().map(|id| (*id, Ok(reply.clone()))));
             }
         }
         for id in effects.read {
             let operation = self.reads.remove(&id).expect("a core releases each read once");
             let reply = self.machine.read(&operation).expect("only reads are asked for as reads");
-            answers.push((id, Ok(reply)));
+            output.answers.push((id, Ok(reply)));
         }
         for (id, answer) in effects.answer {
             self.reads.remove(&id);
-            answers.push((id, answer));
+            output.answers.push((id, answer));
         }
-        Output {
-            persist: effects.persist,
-            ticket: effects.ticket,
-            send: effects.send,
-            send_durable: effects.send_durable,
-            answers,
-            notes: effects.notes,
+        if effects.replaces {
+            // What came before in this very step is part of what the new records stand for.
+            output.persist.clear();
+            output.replaces = true;
         }
+        output.persist.extend(effects.persist);
+        output.ticket = effects.ticket;
+        output.send.extend(effects.send);
+        output.send_durable.extend(effects.send_durable);
+        output.notes.extend(effects.notes);
     }
 }
 

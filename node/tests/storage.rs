@@ -9,6 +9,7 @@ use std::io;
 use rashomon_node::api::NodeId;
 use rashomon_node::protocol::Incarnation;
 use rashomon_node::storage::disk::SegmentNumber;
+use rashomon_node::storage::frame;
 use rashomon_node::storage::wal::encode_batch;
 use rashomon_node::storage::{Disk, FileDisk, Recovered, StorageError, Wal};
 
@@ -49,6 +50,11 @@ impl Disk for MemoryDisk {
     }
 
     fn sync(&mut self, _: SegmentNumber) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn remove(&mut self, segment: SegmentNumber) -> io::Result<()> {
+        self.files.remove(&segment);
         Ok(())
     }
 
@@ -238,6 +244,42 @@ fn no_flipped_bit_loses_a_record() {
         }
     }
     assert!(refused > 1_000);
+}
+
+/// What a crash may leave of a log that was being replaced, and the removal of the old one, which is not durable.
+#[test]
+fn a_replaced_log_is_the_old_one_or_the_new_one() {
+    let (files, _) = written(12);
+    let opened =
+        || Wal::open::<(u64, Vec<u8>)>(MemoryDisk { files: files.clone() }, NODE, SEGMENT_BYTES).unwrap().0;
+    let (mut wal, before) = (opened(), opened().into_disk().files);
+    let old = open(&before).unwrap().records;
+    let new = vec![(7_u64, vec![9_u8; 3000]), (8, Vec::new())];
+    wal.replace(&encode_batch(&new)).unwrap();
+    wal.append(&[encode_batch(&[(9_u64, vec![1_u8])])]).unwrap();
+    let after = wal.into_disk().files;
+    let (segment, bytes) = after.first_key_value().unwrap();
+    assert!(before.keys().all(|old| old < segment), "the old segments are gone");
+
+    let records = [new.clone(), vec![(9, vec![1])]].concat();
+    let recovered = open(&after).unwrap();
+    assert_eq!((recovered.records, recovered.incarnation), (records.clone(), Incarnation(3)));
+    for revived in before.keys() {
+        let mut files = after.clone();
+        files.insert(*revived, before[revived].clone());
+        assert_eq!(open(&files).unwrap().records, records, "segment {revived} came back");
+    }
+
+    let head = frame::decode(bytes).unwrap().bytes;
+    let checkpoint = head + frame::decode(&bytes[head..]).unwrap().bytes;
+    for written in head..=checkpoint {
+        let mut files = before.clone();
+        let mut torn = bytes[..written].to_vec();
+        torn.resize(bytes.len(), 0);
+        files.insert(*segment, torn);
+        let expected = if written == checkpoint { &new } else { &old };
+        assert_eq!(open(&files).unwrap().records, *expected, "{written} bytes written");
+    }
 }
 
 /// Zeros where a frame had been, with an intact frame behind: not torn, but lost.

@@ -113,7 +113,7 @@ fn answer(reply: api::Reply) -> Outcome {
         api::Reply::Mismatch { found } => {
             Err(ErrorCode::Precondition.with(format!("the register held {}", Value::from(found))))
         }
-        api::Reply::Opened(_) | api::Reply::NotApplied(_) => {
+        api::Reply::Opened(_) | api::Reply::Done | api::Reply::NotApplied(_) => {
             Err(ErrorCode::MalformedReply.with(format!("{reply:?}")))
         }
     }
@@ -125,7 +125,9 @@ fn call_error(error: &api::CallError, is_late: bool) -> CallError {
         api::CallError::Refused(refusal) => match refusal.code {
             RefusalCode::NoLeader => ErrorCode::NoLeader,
             RefusalCode::Overloaded => ErrorCode::Overloaded,
-            RefusalCode::BadRequest => ErrorCode::Unsupported,
+            RefusalCode::BadRequest | RefusalCode::Unsupported | RefusalCode::Conflict => {
+                ErrorCode::Unsupported
+            }
             RefusalCode::Timeout => ErrorCode::Timeout,
             RefusalCode::SessionUnknown | RefusalCode::Superseded => ErrorCode::SessionLost,
             RefusalCode::Deposed => ErrorCode::LeaderChanged,

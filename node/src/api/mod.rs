@@ -28,7 +28,8 @@ pub mod status;
 
 pub use client::{CallError, Client, Retries};
 pub use operation::{
-    Key, Operation, Refusal, RefusalCode, RegisterOperation, Reply, Request, Sequence, SessionId, Sessioned,
+    Admin, Key, Operation, Refusal, RefusalCode, RegisterOperation, Reply, Request, Sequence, SessionId,
+    Sessioned,
 };
 pub use service::{Registers, RegistersClient};
 pub use status::{NodeId, Role, Status};

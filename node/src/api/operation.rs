@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use crate::api::NodeId;
+
 /// Name of an object in the store; at most [`KEY_BYTES_MAX`] bytes.
 pub type Key = SmolStr;
 
@@ -46,8 +48,19 @@ pub struct Request {
 pub enum Operation {
     /// Opens a session. Retried, it opens another one, which is harmless: an idle session is evicted in time.
     OpenSession,
+    /// Changes the cluster. Needs no session: repeated, it asks for what is already so.
+    Admin(Admin),
     /// An operation on the register of that name.
     Register(Key, RegisterOperation),
+}
+
+/// A change of the cluster, asked of any node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Admin {
+    /// These nodes are the members from now on.
+    Members(Vec<NodeId>),
+    /// This node is to lead.
+    Lead(NodeId),
 }
 
 /// An operation on a register, which holds one integer or is absent.
@@ -104,6 +117,8 @@ pub enum Reply {
         /// What the register held instead.
         found: Option<i64>,
     },
+    /// The change of the cluster is in force.
+    Done,
     /// The session refused the operation when it reached the state machine; see the code for what that means.
     NotApplied(RefusalCode),
 }
@@ -117,6 +132,10 @@ pub enum RefusalCode {
     Overloaded,
     /// Malformed: no session for a state-changing operation, or a key too long. It did not happen.
     BadRequest,
+    /// The protocol cannot do this. It did not happen.
+    Unsupported,
+    /// Another change of the cluster is under way, or the node asked for cannot take part in it. It did not happen.
+    Conflict,
     /// Proposed, but its fate was not known in time. It may have happened, and may yet.
     Timeout,
     /// The session is unknown: never opened, or evicted. This attempt did nothing; an earlier attempt under the same

@@ -4,8 +4,10 @@
 //! changes is subtracted and added again. Sums of well-mixed words are as good as one such word against accidents,
 //! which is what diverging replicas are; it is no defence against malice.
 
+use serde::{Deserialize, Serialize};
+
 /// Sum of the mixes of the records present.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digest(u64);
 
 impl Digest {

@@ -34,7 +34,7 @@ pub enum Author {
 }
 
 /// The state of the store after some prefix of the log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     applied: u64,
     registers: Registers,
@@ -78,8 +78,21 @@ impl Machine {
     pub fn read(&self, operation: &Operation) -> Option<Reply> {
         match operation {
             Operation::Register(key, register) => self.registers.read(key, register),
-            Operation::OpenSession => None,
+            Operation::OpenSession | Operation::Admin(_) => None,
         }
+    }
+
+    /// The whole state as bytes, for a snapshot.
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("a state machine is plain data")
+    }
+
+    /// The state from a snapshot's bytes.
+    ///
+    /// # Errors
+    /// When they are not what [`Machine::encode`] gave.
+    pub fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
+        postcard::from_bytes(bytes)
     }
 
     /// Last position applied.
@@ -95,7 +108,11 @@ impl Machine {
     fn operate(&mut self, operation: &Operation) -> Reply {
         match operation {
             Operation::Register(key, register) => self.registers.operate(key, *register),
-            Operation::OpenSession => unreachable!("sessions are opened by a node's command, see `apply`"),
+            Operation::OpenSession | Operation::Admin(_) => {
+                unreachable!(
+                    "sessions are opened by `apply`, and the protocol keeps changes of the cluster to itself"
+                )
+            }
         }
     }
 }

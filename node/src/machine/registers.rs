@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::api::{Key, RegisterOperation, Reply};
 use crate::machine::digest::{self, Digest};
 
 /// All registers of the store.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Registers {
     values: BTreeMap<Key, i64>,
     digest: Digest,

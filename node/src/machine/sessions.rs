@@ -7,11 +7,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::api::{RefusalCode, Reply, Sequence, SessionId, Sessioned};
 use crate::machine::digest::{self, Digest};
 
 /// The sessions that the store remembers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sessions {
     sessions: BTreeMap<SessionId, Session>,
     /// Position of each session's last operation → session. Positions are unique: one entry, one session.
@@ -20,7 +22,7 @@ pub struct Sessions {
     digest: Digest,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Session {
     used_at: u64,
     /// The highest sequence applied and its reply; `None` until the first.
@@ -113,6 +115,7 @@ fn words_of(reply: &Reply) -> [u64; 2] {
         Reply::Swapped => [5, 0],
         Reply::Mismatch { found: None } => [6, 0],
         Reply::Mismatch { found: Some(value) } => [7, value.cast_unsigned()],
+        Reply::Done => [9, 0],
         Reply::NotApplied(code) => [8, *code as u64],
     }
 }

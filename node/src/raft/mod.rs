@@ -17,7 +17,7 @@
 //!
 //! Beyond the paper's core: pre-vote and check-quorum (thesis 9.6, 6.2), pipelined appends, reads and commands accepted
 //! at every node. Not here yet: snapshots (the log would get a base, see [`log`]), membership changes (the set of
-//! voters is [`config::Config::nodes`], asked for by `is_quorum` only), leadership transfer.
+//! voters is [`Settings::members`], asked for by `is_quorum` only), leadership transfer.
 
 pub mod config;
 pub mod durability;
@@ -35,7 +35,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::api::{NodeId, Role as ApiRole};
 use crate::defect::Defect;
 use crate::protocol::{Decided, Effects, Incarnation, Input, Millis, Note, Protocol, View};
-use config::Config;
+use crate::settings::Settings;
 use durability::Disk;
 use election::Votes;
 use log::{Index, Log, Payload, Term};
@@ -50,7 +50,7 @@ const APPLY_MAX: u64 = 4096;
 /// One node's Raft.
 #[derive(Debug)]
 pub struct Raft {
-    config: Config,
+    config: Settings,
     rng: ChaCha8Rng,
     now: Millis,
     hard: HardState,
@@ -82,48 +82,6 @@ enum Role {
 }
 
 impl Raft {
-    /// Rebuilds a node from the records it wrote (all durable by now), at time `now`.
-    ///
-    /// `incarnation` has never been used before on this data: ids of reads depend on it.
-    pub fn new(
-        config: Config,
-        incarnation: Incarnation,
-        records: impl IntoIterator<Item = Record>,
-        now: Millis,
-    ) -> Self {
-        let (mut hard, mut log) = (HardState::default(), Log::default());
-        for record in records {
-            match record {
-                Record::HardState(state) => hard = state,
-                Record::Entry(entry) => {
-                    log.truncate(entry.index);
-                    log.push(entry);
-                }
-            }
-        }
-        let seed = config.seed ^ u64::from(config.node.0) << 48 ^ incarnation.0 << 32;
-        let mut raft = Self {
-            rng: ChaCha8Rng::seed_from_u64(seed),
-            now,
-            hard,
-            disk: Disk::all_durable(log.last_index()),
-            log,
-            commit: Index(0),
-            handed: Index(0),
-            role: Role::Follower,
-            leader: None,
-            election_at: now,
-            heard_at: now,
-            proposals: Proposals::default(),
-            reads: LocalReads::new(incarnation),
-            sweep_at: now,
-            out: Effects::default(),
-            config,
-        };
-        raft.reset_election_timer();
-        raft
-    }
-
     /// The log, for checks of invariants and for people.
     pub fn log(&self) -> &Log {
         &self.log
@@ -263,6 +221,40 @@ impl Protocol for Raft {
 
     const NAME: &'static str = "raft";
 
+    fn restore(config: Settings, incarnation: Incarnation, records: Vec<Record>, now: Millis) -> Self {
+        let (mut hard, mut log) = (HardState::default(), Log::default());
+        for record in records {
+            match record {
+                Record::HardState(state) => hard = state,
+                Record::Entry(entry) => {
+                    log.truncate(entry.index);
+                    log.push(entry);
+                }
+            }
+        }
+        let seed = config.seed ^ u64::from(config.node.0) << 48 ^ incarnation.0 << 32;
+        let mut raft = Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            now,
+            hard,
+            disk: Disk::all_durable(log.last_index()),
+            log,
+            commit: Index(0),
+            handed: Index(0),
+            role: Role::Follower,
+            leader: None,
+            election_at: now,
+            heard_at: now,
+            proposals: Proposals::default(),
+            reads: LocalReads::new(incarnation),
+            sweep_at: now,
+            out: Effects::default(),
+            config,
+        };
+        raft.reset_election_timer();
+        raft
+    }
+
     fn step(&mut self, now: Millis, input: Input<Message>) -> Effects<Record, Message> {
         self.now = self.now.max(now);
         match input {
@@ -273,6 +265,7 @@ impl Protocol for Raft {
                 self.disk.durable(ticket);
                 self.count_own_vote();
             }
+            Input::Snapshot(_) => unreachable!("Raft asks for no snapshot"),
         }
         self.finish();
         std::mem::take(&mut self.out)

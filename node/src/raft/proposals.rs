@@ -54,6 +54,11 @@ impl Raft {
             match ask {
                 Ask::Read => reads.push(id),
                 Ask::Command(command) => fresh.extend(self.hold(id, command)),
+                Ask::Admin(_) => {
+                    let text = "Raft here knows no changes of the cluster yet".into();
+                    let refusal = Refusal { code: RefusalCode::Unsupported, definite: true, text };
+                    self.out.answer.push((id, Err(refusal)));
+                }
             }
         }
         self.offer_reads(reads);

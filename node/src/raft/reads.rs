@@ -17,11 +17,12 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::api::{NodeId, Refusal, RefusalCode};
 use crate::defect::Defect;
 use crate::protocol::{Incarnation, Millis, OperationId};
-use crate::raft::config::{READS_MAX, Reads};
+use crate::raft::config::READS_MAX;
 use crate::raft::log::Index;
 use crate::raft::message::{Body, ReadId};
 use crate::raft::replication::Leadership;
 use crate::raft::{Raft, Role};
+use crate::settings::Reads;
 
 /// Rounds under way before reads wait for the next one.
 const ROUNDS_MAX: usize = 4;

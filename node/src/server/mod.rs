@@ -26,20 +26,21 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::api::Status;
+use crate::protocol::Protocol;
 use crate::raft::Raft;
-use crate::raft::config::{ConfigError, Reads};
-use crate::replica::{Identity, Replica};
+use crate::replica::Replica;
+use crate::settings::SettingsError;
 use crate::storage::wal::SEGMENT_BYTES;
 use crate::storage::{FileDisk, Recovered, StorageError, Wal};
 use clock::Clock;
-use options::Options;
+use options::{Options, ProtocolName};
 
 /// Why a node did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The options contradict each other.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Settings(#[from] SettingsError),
     /// The log cannot be used, or can no longer be written.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -61,41 +62,40 @@ pub enum ServerError {
 /// # Errors
 /// When it cannot start, or its disk fails. A node whose disk failed must not go on.
 pub async fn run(options: Options) -> Result<(), ServerError> {
-    let config = options.raft_config();
-    config.check()?;
+    match options.protocol {
+        ProtocolName::Raft => serve::<Raft>(options).await,
+    }
+}
+
+async fn serve<P: Protocol>(options: Options) -> Result<(), ServerError> {
+    let settings = options.settings();
+    settings.check()?;
     // Ports before data: a node that cannot be reached should not count as started.
     let client_listener = listen("--client-listen", &options.client_listen).await?;
     let peer_listener = listen("--peer-listen", &options.peer_listen).await?;
     let disk = FileDisk::open(&options.data)
         .map_err(|source| StorageError::Disk { what: "opening the data directory".into(), source })?;
-    let (mut wal, recovered) = Wal::open(disk, config.node, SEGMENT_BYTES)?;
+    let (mut wal, recovered) = Wal::open(disk, settings.node, SEGMENT_BYTES)?;
     let Recovered { records, incarnation, cut } = recovered;
     if let Some((file, offset, bytes)) = cut {
         warn!(
             "cut a torn tail of {bytes} bytes at offset {offset} of {file}: a write that was never acknowledged"
         );
     }
-    if config.defects.has(crate::defect::Defect::R03) {
+    if settings.defects.has(crate::defect::Defect::R03) {
         wal.stop_syncing();
     }
-    for defect in config.defects.iter() {
+    for defect in settings.defects.iter() {
         warn!("DEFECT {defect} IS ON: {}", defect.description().title);
     }
-    let identity = Identity {
-        node: config.node,
-        incarnation,
-        reads: config.reads.to_string(),
-        reads_through_log: config.reads == Reads::Log,
-        defects: config.defects,
-    };
     let clock = Clock::start();
-    let replica = Replica::new(identity, Raft::new(config, incarnation, records, clock.now()));
+    let replica = Replica::<P>::restore(settings, incarnation, records, clock.now());
     log_start(&options, &replica.status());
 
     let (posts, inbox) = mpsc::channel(node::INBOX_MAX);
     let links = peers::connect(options.node(), options.peer_addresses());
     tokio::spawn(clients::serve(client_listener, posts.clone()));
-    tokio::spawn(peers::serve::<Raft>(peer_listener, posts));
+    tokio::spawn(peers::serve::<P>(peer_listener, posts));
     let (writer, durable) = writer::start(wal);
     tokio::select! {
         outcome = node::run(replica, clock, inbox, links, writer, durable) => outcome,
@@ -108,9 +108,10 @@ pub async fn run(options: Options) -> Result<(), ServerError> {
 
 fn log_start(options: &Options, status: &Status) {
     info!(
-        "start {} of {}: term {}, last entry {}, clients on {}, peers on {}, reads by {}",
+        "start {} of {}, {}: term {}, last entry {}, clients on {}, peers on {}, reads by {}",
         status.incarnation,
         status.node,
+        status.protocol,
         status.term,
         status.last,
         options.client_listen,

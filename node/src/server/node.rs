@@ -13,7 +13,7 @@ use crate::replica::{Event, Output, Replica};
 use crate::server::ServerError;
 use crate::server::clock::Clock;
 use crate::server::peers::Links;
-use crate::server::writer::{Batches, Durable};
+use crate::server::writer::{Batch, Batches, Durable};
 use crate::storage::StorageError;
 use crate::storage::wal::encode_batch;
 
@@ -139,10 +139,11 @@ impl<P: Protocol> Node<P> {
     }
 
     fn carry_out(&mut self, output: Output<P>) -> Result<(), ServerError> {
-        let Output { persist, ticket, send, send_durable, answers, notes } = output;
+        let Output { persist, replaces, ticket, send, send_durable, answers, notes } = output;
         notes.iter().for_each(log_note);
         if !persist.is_empty() {
-            self.writer.send((ticket, encode_batch(&persist))).map_err(|_| ServerError::WriterGone)?;
+            let batch = Batch { ticket, replaces, bytes: encode_batch(&persist) };
+            self.writer.send(batch).map_err(|_| ServerError::WriterGone)?;
         }
         self.links.send(send);
         if !send_durable.is_empty() {

@@ -8,7 +8,7 @@ use clap::Parser;
 
 use crate::api::NodeId;
 use crate::defect::{Defect, Home};
-use crate::raft::config::{Config, Reads};
+use crate::settings::{Reads, SNAPSHOT_ENTRIES, Settings};
 
 /// A node of the reference system: a replicated register store.
 #[derive(Clone, Debug, Parser)]
@@ -35,8 +35,8 @@ pub struct Options {
     pub peers: Vec<PeerAddress>,
 
     /// Replication protocol
-    #[arg(long, value_name = "NAME", default_value = "raft", value_parser = ["raft"])]
-    pub protocol: String,
+    #[arg(long, value_name = "NAME", default_value = "raft")]
+    pub protocol: ProtocolName,
 
     /// Range that election timeouts are drawn from, in milliseconds
     #[arg(long, value_name = "MIN..MAX", default_value = "150..300", value_parser = parse_range)]
@@ -50,6 +50,10 @@ pub struct Options {
     #[arg(long, value_name = "HOW", default_value_t = Reads::ReadIndex)]
     pub reads: Reads,
 
+    /// Entries applied after which a snapshot is taken and the log before it dropped
+    #[arg(long, value_name = "N", default_value_t = SNAPSHOT_ENTRIES, value_parser = clap::value_parser!(u64).range(1..))]
+    pub snapshot_entries: u64,
+
     /// Planted defects, separated by commas
     #[arg(long = "defect", value_name = "ID", value_delimiter = ',', value_parser = parse_defect)]
     pub defects: Vec<Defect>,
@@ -57,6 +61,13 @@ pub struct Options {
     /// Seed of the election timeouts
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+}
+
+/// A replication protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProtocolName {
+    /// [`crate::raft`].
+    Raft,
 }
 
 /// `2=10.0.0.2:7000`
@@ -93,20 +104,21 @@ impl Options {
         others.map(|peer| (peer.node, peer.address.clone())).collect()
     }
 
-    /// What Raft has to know.
-    pub fn raft_config(&self) -> Config {
+    /// What the protocol has to know.
+    pub fn settings(&self) -> Settings {
         let mut nodes: Vec<NodeId> = self.peers.iter().map(|peer| peer.node).collect();
         if !nodes.contains(&self.node()) {
             nodes.push(self.node());
         }
         nodes.sort_unstable();
-        Config {
+        Settings {
             election_ms: self.election_ms.clone(),
             heartbeat_ms: self.heartbeat_ms,
             reads: self.reads,
+            snapshot_entries: self.snapshot_entries,
             seed: self.seed,
             defects: self.defects.iter().copied().collect(),
-            ..Config::new(self.node(), nodes)
+            ..Settings::new(self.node(), nodes)
         }
     }
 }

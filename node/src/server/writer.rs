@@ -10,7 +10,15 @@ use crate::storage::{Disk, StorageError, Wal};
 
 /// A batch of records on its way to the disk. The queue is not bounded by itself: what can be under way is bounded by
 /// the core's limits on waiting operations and unanswered messages.
-pub type Batch = (Ticket, Vec<u8>);
+#[derive(Debug)]
+pub struct Batch {
+    /// Told once it is durable.
+    pub ticket: Ticket,
+    /// Whether it stands for everything before it.
+    pub replaces: bool,
+    /// As [`crate::storage::wal::encode_batch`] gives them.
+    pub bytes: Vec<u8>,
+}
 
 /// Hands batches to the thread.
 pub type Batches = mpsc::Sender<Batch>;
@@ -26,19 +34,10 @@ pub fn start<D: Disk + Send + 'static>(mut wal: Wal<D>) -> (Batches, Durable) {
     let (batches, queue) = mpsc::channel::<Batch>();
     let (report, durable) = tokio_mpsc::unbounded_channel();
     let body = move || {
-        let mut group = Vec::new();
-        while let Ok((mut ticket, batch)) = queue.recv() {
-            let mut bytes = batch.len();
-            group.push(batch);
-            while bytes < FRAME_BYTES_MAX
-                && let Ok((later, batch)) = queue.try_recv()
-            {
-                ticket = later;
-                bytes += batch.len();
-                group.push(batch);
-            }
-            let outcome = wal.append(&group).map(|()| ticket);
-            group.clear();
+        while let Ok(first) = queue.recv() {
+            let group = gather(first, &queue);
+            let ticket = group.last().expect("a group starts with a batch").ticket;
+            let outcome = write(&mut wal, group).map(|()| ticket);
             let is_end = outcome.is_err();
             if report.send(outcome).is_err() || is_end {
                 return;
@@ -50,6 +49,29 @@ pub fn start<D: Disk + Send + 'static>(mut wal: Wal<D>) -> (Batches, Durable) {
         .spawn(body)
         .expect("a process may start its second thread");
     (batches, durable)
+}
+
+/// What has piled up behind `first`, up to the size of a frame.
+fn gather(first: Batch, queue: &mpsc::Receiver<Batch>) -> Vec<Batch> {
+    let mut bytes = first.bytes.len();
+    let mut group = vec![first];
+    while bytes < FRAME_BYTES_MAX
+        && let Ok(batch) = queue.try_recv()
+    {
+        bytes += batch.bytes.len();
+        group.push(batch);
+    }
+    group
+}
+
+/// Makes a group durable. Of batches before one that replaces everything nothing needs to be written.
+fn write<D: Disk>(wal: &mut Wal<D>, mut group: Vec<Batch>) -> Result<(), StorageError> {
+    if let Some(position) = group.iter().rposition(|batch| batch.replaces) {
+        wal.replace(&group[position].bytes)?;
+        group.drain(..=position);
+    }
+    let batches: Vec<_> = group.into_iter().map(|batch| batch.bytes).collect();
+    if batches.is_empty() { Ok(()) } else { wal.append(&batches) }
 }
 
 #[cfg(test)]
@@ -65,6 +87,10 @@ mod tests {
     struct FailingDisk {
         syncs: usize,
         fails_from: usize,
+    }
+
+    fn batch(number: u64) -> Batch {
+        Batch { ticket: Ticket(number), replaces: false, bytes: encode_batch(&[number]) }
     }
 
     impl Disk for FailingDisk {
@@ -91,6 +117,10 @@ mod tests {
             if self.syncs < self.fails_from { Ok(()) } else { Err(io::Error::other("input/output error")) }
         }
 
+        fn remove(&mut self, _: SegmentNumber) -> io::Result<()> {
+            Ok(())
+        }
+
         fn name(&self, segment: SegmentNumber) -> String {
             format!("segment {segment}")
         }
@@ -105,13 +135,13 @@ mod tests {
     #[test]
     fn a_failed_sync_is_told_and_nothing_is_written_after_it() {
         let (batches, mut durable) = start(wal(3));
-        batches.send((Ticket(1), encode_batch(&[1_u64]))).unwrap();
+        batches.send(batch(1)).unwrap();
         assert_eq!(durable.blocking_recv().unwrap().unwrap(), Ticket(1));
-        batches.send((Ticket(2), encode_batch(&[2_u64]))).unwrap();
+        batches.send(batch(2)).unwrap();
         let error = durable.blocking_recv().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "segment 1: input/output error");
         // The thread may already be gone; either way nothing is reported any more.
-        let _ = batches.send((Ticket(3), encode_batch(&[3_u64])));
+        let _ = batches.send(batch(3));
         assert!(durable.blocking_recv().is_none());
     }
 

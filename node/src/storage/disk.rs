@@ -32,6 +32,9 @@ pub trait Disk {
     /// Makes what was written to a segment durable.
     fn sync(&mut self, segment: SegmentNumber) -> io::Result<()>;
 
+    /// Removes a segment. Not durable by itself: after a crash it may be there again.
+    fn remove(&mut self, segment: SegmentNumber) -> io::Result<()>;
+
     /// How to call a segment in a message to people.
     fn name(&self, segment: SegmentNumber) -> String;
 }
@@ -144,6 +147,13 @@ impl Disk for FileDisk {
 
     fn sync(&mut self, segment: SegmentNumber) -> io::Result<()> {
         self.file(segment)?.sync_data()
+    }
+
+    fn remove(&mut self, segment: SegmentNumber) -> io::Result<()> {
+        if self.open.as_ref().is_some_and(|(open, _)| *open == segment) {
+            self.open = None;
+        }
+        fs::remove_file(self.path(segment))
     }
 
     fn name(&self, segment: SegmentNumber) -> String {

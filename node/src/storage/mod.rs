@@ -5,6 +5,9 @@
 //! affair. The format ([`frame`], [`segment`]) is pure; [`disk::Disk`] is all that it asks of a disk, so a simulator can
 //! bring its own; [`wal`] puts both together.
 //!
+//! A log that has been compacted starts with a checkpoint: a segment whose first batch stands for everything before it. Older
+//! segments are removed once that batch is durable; whatever of them a crash brings back is ignored and removed again.
+//!
 //! # What is assumed of the disk
 //! 1. After a successful `fdatasync`, what was written to the file before survives a crash; after one of a directory,
 //!    its entries do. A file renamed after its `fsync` is after a crash under the old name or the new one, with its

@@ -21,6 +21,7 @@ const FORMAT_VERSION: u32 = 1;
 /// What the bodies of frames say; the kind is the first byte.
 const KIND_CONTROL: u8 = 1;
 const KIND_RECORDS: u8 = 2;
+const KIND_CHECKPOINT: u8 = 3;
 
 /// Frames of the log's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +95,7 @@ pub struct Recovered<R> {
 pub struct Wal<D> {
     disk: D,
     node: NodeId,
+    incarnation: u64,
     segment: SegmentNumber,
     segment_bytes: usize,
     size: usize,
@@ -113,16 +115,18 @@ impl<D: Disk> Wal<D> {
         segment_bytes: usize,
     ) -> Result<(Self, Recovered<R>), StorageError> {
         let segments = disk.segments().map_err(|source| failed("listing the segments", source))?;
-        let mut reader = Reader { node, records: Vec::new(), incarnation: 0, sequence: 1 };
+        let start = find_start(&mut disk, &segments)?;
+        let mut reader = Reader { node, records: Vec::new(), incarnation: 0, sequence: start.sequence };
         let mut cut = None;
         let mut position = (0, 0, 0);
-        for (count, segment) in (1..).zip(&segments) {
-            if *segment != count {
-                return Err(StorageError::Missing { file: disk.name(count) });
+        let live = segments.iter().filter(|segment| **segment >= start.segment);
+        for (expected, segment) in (start.segment..).zip(live) {
+            if *segment != expected {
+                return Err(StorageError::Missing { file: disk.name(expected) });
             }
             let bytes = disk.read(*segment).map_err(|source| failed(&disk.name(*segment), source))?;
             let file = disk.name(*segment);
-            let is_last = count == segments.len() as u64;
+            let is_last = Some(segment) == segments.last();
             let (end, torn_bytes) = reader.read(&file, *segment, &bytes, is_last)?;
             if torn_bytes > 0 {
                 let blank =
@@ -134,9 +138,11 @@ impl<D: Disk> Wal<D> {
         }
         let (segment, size, offset) = position;
         let sequence = reader.sequence;
-        let mut wal = Self { disk, node, segment, segment_bytes, size, offset, sequence, syncs: true };
         let incarnation = reader.incarnation + 1;
+        let mut wal =
+            Self { disk, node, incarnation, segment, segment_bytes, size, offset, sequence, syncs: true };
         wal.write(&[&control(&Control::Opened { incarnation })])?;
+        wal.forget_before(start.segment)?;
         Ok((wal, Recovered { records: reader.records, incarnation: Incarnation(incarnation), cut }))
     }
 
@@ -148,6 +154,35 @@ impl<D: Disk> Wal<D> {
         let mut parts: Vec<&[u8]> = vec![&[KIND_RECORDS]];
         parts.extend(batches.iter().map(Vec::as_slice));
         self.write(&parts)
+    }
+
+    /// Puts a batch from [`encode_batch`] in the place of everything written so far, and forgets that: after a crash
+    /// either holds, never a part of each.
+    ///
+    /// # Errors
+    /// After any error the log must not be used again (assumption 2).
+    pub fn replace(&mut self, batch: &[u8]) -> Result<(), StorageError> {
+        let incarnation = self.incarnation.to_le_bytes();
+        let parts: [&[u8]; 3] = [&[KIND_CHECKPOINT], &incarnation, batch];
+        self.roll(frame::frame_bytes(parts.iter().map(|part| part.len()).sum()))?;
+        let segment = self.segment;
+        self.write(&parts)?;
+        self.forget_before(segment)
+    }
+
+    /// Removes the segments before `segment`, which starts with a durable checkpoint. A removal that a crash undoes is
+    /// repeated when the log is opened.
+    fn forget_before(&mut self, segment: SegmentNumber) -> Result<(), StorageError> {
+        let present = self.disk.segments().map_err(|source| failed("listing the segments", source))?;
+        for dead in present.into_iter().filter(|present| *present < segment) {
+            self.disk.remove(dead).map_err(|source| failed(&self.disk.name(dead), source))?;
+        }
+        Ok(())
+    }
+
+    /// Gives the disk back.
+    pub fn into_disk(self) -> D {
+        self.disk
     }
 
     /// Leaves out all syncs from now on: the planted defect R03.
@@ -216,6 +251,27 @@ fn failed(what: &str, source: io::Error) -> StorageError {
     StorageError::Disk { what: what.to_owned(), source }
 }
 
+/// Where reading starts.
+struct StartOfLog {
+    segment: SegmentNumber,
+    /// Number of its first frame.
+    sequence: u64,
+}
+
+/// Finds the latest segment that starts with an intact checkpoint: what comes before it is dead, and may be there in
+/// parts. Without one, the log starts with segment 1.
+fn find_start<D: Disk>(disk: &mut D, segments: &[SegmentNumber]) -> Result<StartOfLog, StorageError> {
+    for segment in segments.iter().rev() {
+        let bytes = disk.read(*segment).map_err(|source| failed(&disk.name(*segment), source))?;
+        let Ok(head) = frame::decode(&bytes) else { continue };
+        let second = frame::decode(&bytes[head.bytes..]);
+        if second.is_ok_and(|frame| frame.body.first() == Some(&KIND_CHECKPOINT)) {
+            return Ok(StartOfLog { segment: *segment, sequence: head.sequence });
+        }
+    }
+    Ok(StartOfLog { segment: 1, sequence: 1 })
+}
+
 /// Gathers what segments hold.
 struct Reader<R> {
     node: NodeId,
@@ -251,6 +307,14 @@ impl<R: DeserializeOwned> Reader<R> {
                     self.control(file, segment, offset, control)?;
                 }
                 Some((&KIND_RECORDS, body)) => self.batch(body).map_err(|what| corrupt(offset, what))?,
+                Some((&KIND_CHECKPOINT, body)) => {
+                    let (incarnation, batch) = body
+                        .split_first_chunk()
+                        .ok_or_else(|| corrupt(offset, "a checkpoint is cut short".into()))?;
+                    self.incarnation = u64::from_le_bytes(*incarnation);
+                    self.records.clear();
+                    self.batch(batch).map_err(|what| corrupt(offset, what))?;
+                }
                 _ => return Err(corrupt(offset, "a frame of unknown kind".into())),
             }
         }

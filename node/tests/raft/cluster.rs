@@ -7,9 +7,9 @@ use rashomon_node::api::{NodeId, Operation, Refusal, Reply, Request, Sequence, S
 use rashomon_node::defect::Defects;
 use rashomon_node::protocol::{Incarnation, Millis, Note, OperationId, Protocol, Ticket};
 use rashomon_node::raft::Raft;
-use rashomon_node::raft::config::{Config, Reads};
 use rashomon_node::raft::message::{Message, Record};
-use rashomon_node::replica::{Event, Identity, Output, Replica};
+use rashomon_node::replica::{Event, Output, Replica};
+use rashomon_node::settings::Settings;
 
 use crate::invariants::Invariants;
 
@@ -25,7 +25,7 @@ pub(crate) struct Envelope {
 
 /// A node and its disk. `replica` is `None` while it is down.
 pub(crate) struct Node {
-    pub(crate) config: Config,
+    pub(crate) config: Settings,
     pub(crate) replica: Option<Replica<Raft>>,
     pub(crate) disk: Vec<Record>,
     /// Written but not synced: lost in a crash.
@@ -53,10 +53,10 @@ impl Cluster {
         Self::with(count, |_| {})
     }
 
-    pub(crate) fn with(count: u32, configure: impl Fn(&mut Config)) -> Self {
+    pub(crate) fn with(count: u32, configure: impl Fn(&mut Settings)) -> Self {
         let ids: Vec<NodeId> = (1..=count).map(NodeId).collect();
         let node = |id: NodeId| {
-            let mut config = Config::new(id, ids.clone());
+            let mut config = Settings::new(id, ids.clone());
             configure(&mut config);
             config.check().unwrap();
             let held = VecDeque::new();
@@ -90,15 +90,7 @@ impl Cluster {
         node.durable = Ticket(0);
         let incarnation = Incarnation(node.incarnation);
         let config = node.config.clone();
-        let identity = Identity {
-            node: id,
-            incarnation,
-            reads: config.reads.to_string(),
-            reads_through_log: config.reads == Reads::Log,
-            defects: config.defects,
-        };
-        let core = Raft::new(config, incarnation, node.disk.iter().cloned(), now);
-        node.replica = Some(Replica::new(identity, core));
+        node.replica = Some(Replica::restore(config, incarnation, node.disk.clone(), now));
     }
 
     /// The node dies and with it what was not synced.
@@ -242,7 +234,8 @@ impl Cluster {
         let now = self.now;
         let node = self.node(id);
         let output = node.replica.as_mut().expect("the node is up").step(now, event);
-        let Output { persist, ticket, send, send_durable, answers, notes } = output;
+        let Output { persist, replaces, ticket, send, send_durable, answers, notes } = output;
+        assert!(!replaces, "Raft here does not compact its log");
         if !persist.is_empty() {
             node.unsynced.push_back((ticket, persist));
         }

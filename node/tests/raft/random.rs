@@ -10,9 +10,9 @@ use rand_chacha::ChaCha8Rng;
 use rashomon_node::api::{NodeId, Operation, RegisterOperation, Reply};
 use rashomon_node::defect::{Defect, Defects};
 use rashomon_node::protocol::{Millis, OperationId};
-use rashomon_node::raft::config::Reads;
 use rashomon_node::raft::log::Payload;
 use rashomon_node::replica::Event;
+use rashomon_node::settings::Reads;
 
 use crate::cluster::Cluster;
 

@@ -25,9 +25,9 @@ use expect_test::expect_file;
 use rashomon_node::api::{NodeId, Operation};
 use rashomon_node::defect::{Defect, Defects};
 use rashomon_node::protocol::{Note, Protocol};
-use rashomon_node::raft::config::Reads;
 use rashomon_node::raft::log::{Index, Payload};
 use rashomon_node::raft::message::{Body, Message};
+use rashomon_node::settings::Reads;
 
 use crate::cluster::Cluster;
 
@@ -174,6 +174,7 @@ fn state(cluster: &Cluster, said: &mut String) {
 fn describe_operation(operation: &Operation) -> String {
     match operation {
         Operation::OpenSession => "open".into(),
+        Operation::Admin(admin) => format!("{admin:?}"),
         Operation::Register(key, operation) => format!("{key} {operation:?}"),
     }
 }

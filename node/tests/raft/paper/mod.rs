@@ -7,10 +7,10 @@ mod replication;
 use rashomon_node::api::{NodeId, Operation, RefusalCode, Reply, Role};
 use rashomon_node::defect::{Defect, Defects};
 use rashomon_node::protocol::{Millis, Note, Protocol};
-use rashomon_node::raft::config::Reads;
 use rashomon_node::raft::log::{Entry, Index, Payload, Position, Term};
 use rashomon_node::raft::message::{Body, HardState, Message, Record};
 use rashomon_node::replica::Event;
+use rashomon_node::settings::Reads;
 
 use crate::cluster::{Cluster, Envelope};
 

@@ -1,0 +1,96 @@
+//! Bugs of Raft nodes: section 2.1 of the catalogue.
+
+use super::{Description, Home};
+
+pub(super) static R03: Description = Description {
+    id: "R03",
+    title: "acknowledge before fsync",
+    rule: "persist before answering (Raft Figure 2; thesis 3.8)",
+    faults: &["power loss"],
+    reachable: false,
+    home: Home::Node,
+    note: "Records count as durable once written to the page cache, which survives kill -9: only power loss shows it.",
+};
+pub(super) static R05: Description = Description {
+    id: "R05",
+    title: "vote without looking at the candidate's log",
+    rule: "election restriction (Raft 5.4.1)",
+    faults: &["kill", "pause", "partition"],
+    reachable: true,
+    home: Home::Node,
+    note: "Votes and pre-votes are granted to whoever asks first. A node that was cut off, or slept, comes back while the \
+           leader is gone, wins with a short log and makes the others drop acknowledged writes.",
+};
+pub(super) static R08: Description = Description {
+    id: "R08",
+    title: "reads before the first commit of the own term",
+    rule: "no-op on election, reads only after it is committed (Raft 8; thesis 6.4)",
+    faults: &["kill", "pause"],
+    reachable: true,
+    home: Home::Node,
+    note: "The new leader appends no no-op and answers reads at the commit index that it happens to know. Followers learn \
+           of commits with periodic heartbeats only, so a write acknowledged just before the old leader died is missing \
+           from reads on the new one until it has committed something of its own.",
+};
+pub(super) static R09: Description = Description {
+    id: "R09",
+    title: "the leader reads its local state unconfirmed",
+    rule: "confirm leadership by a round of heartbeats after the read arrived (Raft 8; thesis 6.4)",
+    faults: &["partition", "pause"],
+    reachable: true,
+    home: Home::Node,
+    note: "As in etcd 0.4 and Consul of 2014: no confirmation and no check-quorum, so a leader that is cut off, or wakes \
+           from a pause, serves what it knew while a new leader moves on.",
+};
+pub(super) static R12: Description = Description {
+    id: "R12",
+    title: "the lease runs from the arrival of acknowledgements, and too long",
+    rule: "a lease runs from the sending of the round, shorter than any election (thesis 6.4.1)",
+    faults: &["pause", "partition"],
+    reachable: true,
+    home: Home::Node,
+    note: "Turns lease reads on. The lease starts when acknowledgements are read, so a leader that slept between sending \
+           and reading them believes in a lease granted before it slept; and it lasts several election timeouts, so an \
+           isolated leader outlives it.",
+};
+pub(super) static R14: Description = Description {
+    id: "R14",
+    title: "a conflicting tail is never truncated",
+    rule: "delete the suffix from the first entry that conflicts (Raft 5.3)",
+    faults: &["partition", "kill", "pause"],
+    reachable: true,
+    home: Home::Node,
+    note: "A follower keeps its own entry where the leader has another one and says that it accepted. A leader cut off \
+           with writes in flight thus keeps them and later applies what nobody else has. No check-quorum: a deposed \
+           leader is to have a tail worth keeping.",
+};
+pub(super) static R21: Description = Description {
+    id: "R21",
+    title: "entries of a lower term are accepted; the deposed leader stays",
+    rule: "refuse a lower term, step down at a higher one (Raft 5.1)",
+    faults: &["partition", "pause"],
+    reachable: true,
+    home: Home::Node,
+    note: "No check-quorum; a leader ignores higher terms and followers obey whoever sends entries. After the heal two \
+           leaders overwrite each other's entries.",
+};
+pub(super) static R22: Description = Description {
+    id: "R22",
+    title: "reply on append, before a quorum has it",
+    rule: "reply after the entry is committed and applied (Raft 5.3)",
+    faults: &["partition", "kill", "pause"],
+    reachable: true,
+    home: Home::Node,
+    note: "The leader acknowledges its own clients' writes as soon as they are in its log. Cut off or killed, it loses \
+           them to the next leader.",
+};
+pub(super) static R36: Description = Description {
+    id: "R36",
+    title: "a definite error for an operation that may yet commit",
+    rule: "an operation once proposed is unknown until applied (thesis 6.3)",
+    faults: &["partition", "pause", "kill"],
+    reachable: true,
+    home: Home::Node,
+    note: "When the leader changes, a node answers 'did not happen' for everything it had proposed or forwarded. What had \
+           reached a majority commits all the same under the new leader.",
+};

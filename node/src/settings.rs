@@ -1,0 +1,159 @@
+//! What a node is told at its start, whichever protocol it runs.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use crate::api::NodeId;
+use crate::defect::Defects;
+
+/// How reads are made linearizable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Reads {
+    /// A round of messages after the read arrived confirms the leader (thesis 6.4).
+    #[default]
+    ReadIndex,
+    /// The leader trusts its lease (thesis 6.4.1). Assumes that clocks of different nodes run at rates within
+    /// [`LEASE_DRIFT_PERCENT`] of each other, and go on while a process is suspended.
+    Lease,
+    /// Reads go through the log like writes.
+    Log,
+}
+
+/// Share of the shortest election timeout by which a lease is shortened: the bound on differing clock rates.
+pub const LEASE_DRIFT_PERCENT: u64 = 10;
+
+/// Entries after which a node's log is compacted, unless it is told otherwise.
+pub const SNAPSHOT_ENTRIES: u64 = 20_000;
+
+/// A node's parameters. All nodes of a cluster must agree on all but `node`, `seed` and `defects`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who this is; one of `nodes`.
+    pub node: NodeId,
+    /// All nodes that can be reached, members or not.
+    pub nodes: Vec<NodeId>,
+    /// Those of `nodes` that are the first members of the cluster; what the log says later prevails.
+    pub members: Vec<NodeId>,
+    /// Election timeouts are drawn from here, in milliseconds.
+    pub election_ms: Range<u64>,
+    /// Interval of heartbeats, well below the shortest election timeout.
+    pub heartbeat_ms: u64,
+    /// How reads are made linearizable.
+    pub reads: Reads,
+    /// How long an operation that has not been proposed waits for a leader, and a read for its confirmation.
+    pub hold_ms: u64,
+    /// How long an operation that has been proposed waits for its fate.
+    pub operation_ms: u64,
+    /// Entries applied after which a snapshot is taken and the log before it dropped; at least 1.
+    pub snapshot_entries: u64,
+    /// Seed of the election timeouts.
+    pub seed: u64,
+    /// Planted defects.
+    pub defects: Defects,
+}
+
+/// Settings that cannot work.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// The node, or a member, is not one of the nodes.
+    #[error("node {0} is not in the list of nodes")]
+    Unknown(NodeId),
+    /// A node is listed twice.
+    #[error("node {0} is listed twice")]
+    Twice(NodeId),
+    /// There must be somebody to begin with.
+    #[error("a cluster needs at least one member")]
+    NoMembers,
+    /// The election timeout has no room to be random in.
+    #[error("election timeouts need a range with room in it, not {0}..{1} ms")]
+    ElectionRange(u64, u64),
+    /// A snapshot without an entry since the last one is the same snapshot.
+    #[error("a snapshot can be taken after 1 entry at the earliest, not after {0}")]
+    SnapshotEntries(u64),
+    /// Followers would give up on a healthy leader.
+    #[error(
+        "heartbeats every {heartbeat_ms} ms are too rare for election timeouts from {election_ms} ms: at least two must fit"
+    )]
+    Heartbeat {
+        /// The interval asked for.
+        heartbeat_ms: u64,
+        /// The shortest election timeout.
+        election_ms: u64,
+    },
+}
+
+impl Settings {
+    /// The defaults of the Raft paper (Raft 9.3) for node `node` of `nodes`, all of them members.
+    pub fn new(node: NodeId, nodes: Vec<NodeId>) -> Self {
+        Self {
+            node,
+            members: nodes.clone(),
+            nodes,
+            election_ms: 150..300,
+            heartbeat_ms: 50,
+            reads: Reads::default(),
+            hold_ms: 500,
+            operation_ms: 3_000,
+            snapshot_entries: SNAPSHOT_ENTRIES,
+            seed: 0,
+            defects: Defects::NONE,
+        }
+    }
+
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    /// The first contradiction found.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let unknown = self.members.iter().chain([&self.node]).find(|node| !self.nodes.contains(node));
+        if let Some(node) = unknown {
+            return Err(SettingsError::Unknown(*node));
+        }
+        for listed in [&self.nodes, &self.members] {
+            for (position, node) in listed.iter().enumerate() {
+                if listed[..position].contains(node) {
+                    return Err(SettingsError::Twice(*node));
+                }
+            }
+        }
+        if self.members.is_empty() {
+            return Err(SettingsError::NoMembers);
+        }
+        let Range { start, end } = self.election_ms;
+        if start >= end {
+            return Err(SettingsError::ElectionRange(start, end));
+        }
+        if self.heartbeat_ms == 0 || self.heartbeat_ms * 2 > start {
+            return Err(SettingsError::Heartbeat { heartbeat_ms: self.heartbeat_ms, election_ms: start });
+        }
+        if self.snapshot_entries == 0 {
+            return Err(SettingsError::SnapshotEntries(self.snapshot_entries));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Reads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReadIndex => "read-index",
+            Self::Lease => "lease",
+            Self::Log => "log",
+        })
+    }
+}
+
+/// Not a way to read.
+#[derive(Debug, thiserror::Error)]
+#[error("no way to read is called {0:?}; there are read-index, lease, log")]
+pub struct UnknownReads(String);
+
+impl FromStr for Reads {
+    type Err = UnknownReads;
+
+    fn from_str(name: &str) -> Result<Self, UnknownReads> {
+        let known = [Self::ReadIndex, Self::Lease, Self::Log];
+        known.into_iter().find(|reads| reads.to_string() == name).ok_or_else(|| UnknownReads(name.to_owned()))
+    }
+}
