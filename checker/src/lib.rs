@@ -40,6 +40,6 @@ pub mod verify;
 
 pub use budget::Budget;
 pub use decode::{Decode, DecodeError, decode};
-pub use judge::{KeyHistory, Options, judge, judge_key};
+pub use judge::{KeyHistory, Options, OtherHistory, Refusal, judge, judge_again, judge_key, refusal};
 pub use model::{Call, Effect, Model};
-pub use outcome::{Counterexample, Engine, Finding, Judgement, KeyJudgement, Verdict};
+pub use outcome::{Counterexample, Engine, Exhausted, Finding, Judgement, KeyJudgement, Verdict};

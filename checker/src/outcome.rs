@@ -74,6 +74,8 @@ pub enum Exhausted {
     Bytes,
     /// The caller's deadline passed.
     Deadline,
+    /// The only engine that was asked for does not apply, or leaves the key open ([`crate::Options::engine`]).
+    Engine,
 }
 
 /// The verdict of one key and what proves it.
@@ -131,6 +133,41 @@ pub enum Engine {
     Shortcut,
     /// The general search ([`crate::search`]).
     Search,
+}
+
+impl Engine {
+    /// What it asks of a key, in a sentence's end.
+    pub fn condition(self) -> &'static str {
+        match self {
+            Engine::Shortcut => {
+                "it needs a model that has such a judge, and values that are each written once"
+            }
+            Engine::Search => "it applies to all",
+        }
+    }
+}
+
+impl std::fmt::Display for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Engine::Shortcut => "shortcut",
+            Engine::Search => "search",
+        })
+    }
+}
+
+/// No engine has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no engine {0:?}: there are \"shortcut\" and \"search\"")]
+pub struct NoEngine(pub String);
+
+impl std::str::FromStr for Engine {
+    type Err = NoEngine;
+
+    fn from_str(name: &str) -> Result<Self, NoEngine> {
+        let known = [Engine::Shortcut, Engine::Search].into_iter().find(|engine| engine.to_string() == name);
+        known.ok_or_else(|| NoEngine(name.to_owned()))
+    }
 }
 
 /// One key, judged.

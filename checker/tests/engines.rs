@@ -5,7 +5,10 @@ use rand_chacha::ChaCha8Rng;
 use rashomon_checker::generate::{Overlap, Plan, generate, random_plan};
 use rashomon_checker::models::CasRegister;
 use rashomon_checker::verify::verify;
-use rashomon_checker::{Budget, Engine, Finding, Options, Verdict, decode, judge_key};
+use rashomon_checker::{
+    Budget, Engine, Exhausted, Finding, KeyJudgement, Options, Verdict, decode, judge, judge_again,
+    judge_key, refusal,
+};
 use rashomon_histories::{Event, Header, History};
 
 fn history(plan: Plan) -> History {
@@ -129,4 +132,55 @@ fn false_witnesses_are_refuted() {
     };
     // The read alone has no order, but what it read was left out.
     assert!(invalid(&[4]).is_err() && invalid(&[0, 4]).is_err() && invalid(&[0, 2, 4]).is_err());
+}
+
+#[test]
+fn what_is_undecided_is_gone_on_with_and_what_is_settled_is_kept() {
+    let plan = Plan { operations: 3_000, clients: 30, keys: 2, values: Some(5), seed: 5, ..Plan::default() };
+    let keys = decode(&CasRegister, &history(plan)).expect("of a register");
+    let few = Options { budget: Budget { states_max: 1_000, ..Budget::default() }, ..Options::default() };
+    let mut before = judge(&CasRegister, &keys, &few);
+    assert_eq!(before.verdict, Verdict::Undecided);
+    // One key counts as settled; nobody asks how.
+    let kept = KeyJudgement { finding: Finding::Valid { order: vec![7] }, ..before.keys[0].clone() };
+    before.keys[0] = kept.clone();
+
+    let again = judge_again(&CasRegister, &keys, &before, &Options::default()).expect("the same keys");
+    assert_eq!((again.verdict, &again.keys[0]), (Verdict::Valid, &kept));
+    verify(&CasRegister, &keys[1].calls, &again.keys[1].finding).expect("an order");
+
+    // With less to spend, what was known stays known.
+    let Finding::Undecided { consistent_until: known, .. } = before.keys[1].finding else {
+        panic!("too much to spend: {:?}", before.keys[1]);
+    };
+    let fewer = Options { budget: Budget { states_max: 10, ..Budget::default() }, ..Options::default() };
+    let ended = judge_again(&CasRegister, &keys, &before, &fewer).expect("the same keys");
+    assert!(known > 0);
+    assert_eq!(
+        ended.keys[1].finding,
+        Finding::Undecided { exhausted: Exhausted::States, consistent_until: known },
+    );
+
+    assert!(judge_again(&CasRegister, &keys[..1], &before, &few).is_err());
+    before.keys[1].operation_count += 1;
+    assert!(judge_again(&CasRegister, &keys, &before, &few).is_err());
+}
+
+#[test]
+fn an_engine_that_does_not_apply_is_refused() {
+    let distinct = decode(&CasRegister, &history(Plan::default())).expect("of a register");
+    let few = Plan { values: Some(5), operations: 200, ..Plan::default() };
+    let few = decode(&CasRegister, &history(few)).expect("of a register");
+    assert_eq!(refusal(&CasRegister, &distinct, Engine::Shortcut), Ok(()));
+    assert_eq!(refusal(&CasRegister, &few, Engine::Search), Ok(()));
+    let refused = refusal(&CasRegister, &few, Engine::Shortcut).expect_err("values are written again");
+    assert!(refused.to_string().contains("shortcut does not apply to key \"0\""), "{refused}");
+    let forced = Options { engine: Some(Engine::Shortcut), ..Options::default() };
+    assert_eq!(
+        judge_key(&CasRegister, "0", &few[0].calls, &forced).finding,
+        Finding::Undecided { exhausted: Exhausted::Engine, consistent_until: 0 },
+    );
+    assert_eq!(judge_key(&CasRegister, "0", &distinct[0].calls, &forced).finding.verdict(), Verdict::Valid);
+    assert_eq!("search".parse(), Ok(Engine::Search));
+    assert!("zone".parse::<Engine>().is_err());
 }

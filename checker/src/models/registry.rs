@@ -4,12 +4,18 @@ use rashomon_histories::History;
 
 use crate::decode::{Decode, DecodeError, decode};
 use crate::explain::{Explanation, Naming, explain};
-use crate::judge::{Options, judge};
-use crate::outcome::{Finding, Judgement};
+use crate::judge::{Options, OtherHistory, Refusal, judge, judge_again, refusal};
+use crate::outcome::{Engine, Finding, Judgement};
 use crate::verify::{Refuted, verify};
 
 /// Whether every witness proves its verdict.
 pub type Checked = Result<(), Refuted>;
+
+/// All keys, settled or not, unless the earlier judgement was of other ones.
+pub type Again = Result<Judgement, OtherHistory>;
+
+/// Whether an engine applies to all keys.
+pub type Applies = Result<(), Refusal>;
 
 /// A model that can be asked about a whole recorded history.
 pub struct Entry {
@@ -19,6 +25,10 @@ pub struct Entry {
     pub about: &'static str,
     /// Decodes and judges.
     pub judge: fn(&History, &Options<'_>) -> Result<Judgement, DecodeError>,
+    /// Goes on with the keys that a judgement left undecided ([`judge_again`]).
+    pub again: fn(&History, &Judgement, &Options<'_>) -> Result<Again, DecodeError>,
+    /// Whether an engine applies ([`refusal`]).
+    pub refusal: fn(&History, Engine) -> Result<Applies, DecodeError>,
     /// Tells each violated key's counterexample.
     pub explain: fn(&History, &Judgement, &Naming<'_>) -> Result<Vec<Explanation>, DecodeError>,
     /// Re-checks every key's witness; the first that proves nothing is the answer.
@@ -31,6 +41,20 @@ fn judge_with<M: Decode + Default>(
 ) -> Result<Judgement, DecodeError> {
     let model = M::default();
     Ok(judge(&model, &decode(&model, history)?, options))
+}
+
+fn again_with<M: Decode + Default>(
+    history: &History,
+    before: &Judgement,
+    options: &Options<'_>,
+) -> Result<Again, DecodeError> {
+    let model = M::default();
+    Ok(judge_again(&model, &decode(&model, history)?, before, options))
+}
+
+fn refusal_with<M: Decode + Default>(history: &History, engine: Engine) -> Result<Applies, DecodeError> {
+    let model = M::default();
+    Ok(refusal(&model, &decode(&model, history)?, engine))
 }
 
 fn explain_with<M: Decode + Default>(
@@ -73,6 +97,8 @@ macro_rules! registry {
             name: $name,
             about: $about,
             judge: judge_with::<super::$model>,
+            again: again_with::<super::$model>,
+            refusal: refusal_with::<super::$model>,
             explain: explain_with::<super::$model>,
             verify: verify_with::<super::$model>,
         }),*];
