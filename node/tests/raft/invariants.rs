@@ -1,14 +1,15 @@
 //! The invariants of Raft (Figure 3) and a few more, checked on a whole cluster after every step.
-//!
-//! Violations are collected, not asserted, so that tests of planted defects can ask for them.
 
 use std::collections::BTreeMap;
 
 use rashomon_node::api::{NodeId, Role};
+use rashomon_node::machine::Command;
 use rashomon_node::protocol::Protocol;
 use rashomon_node::raft::Raft;
 use rashomon_node::raft::log::{Entry, Index, Payload, Term};
 use rashomon_node::raft::message::Record;
+
+use crate::cluster::{self, Checked};
 
 #[derive(Default)]
 pub(crate) struct Invariants {
@@ -24,20 +25,19 @@ pub(crate) struct Invariants {
     pub(crate) violations: Vec<String>,
 }
 
-impl Invariants {
-    /// Checks a node that has just made a step.
-    pub(crate) fn check(&mut self, node: NodeId, core: &Raft, disks: &[&[Record]]) {
+impl Checked for Raft {
+    type Invariants = Invariants;
+}
+
+impl cluster::Invariants<Raft> for Invariants {
+    fn check(&mut self, node: NodeId, core: &Raft, disks: &[&[Record]]) {
         self.one_leader_per_term(node, core);
         self.logs_match(node, core);
         self.committed_entries_agree(node, core, disks);
     }
 
-    fn violated(&mut self, invariant: &str, detail: String) {
-        self.violations.push(format!("{invariant}: {detail}"));
-    }
-
     /// Term and vote on disk, where they outlive restarts (Raft 5.1, 5.2).
-    pub(crate) fn check_disk(&mut self, node: NodeId, records: &[Record]) {
+    fn check_disk(&mut self, node: NodeId, records: &[Record]) {
         for record in records {
             let Record::HardState(hard) = record else { continue };
             let before = self.terms.insert(node, hard.term).unwrap_or_default();
@@ -51,6 +51,24 @@ impl Invariants {
                 self.violated("one vote per term", detail);
             }
         }
+    }
+
+    fn violations(&self) -> &[String] {
+        &self.violations
+    }
+
+    fn decided(&self) -> Vec<(u64, Command)> {
+        let commands = self.committed.iter().filter_map(|entry| match &entry.payload {
+            Payload::Command(command) => Some((entry.index.0, command.clone())),
+            Payload::Noop => None,
+        });
+        commands.collect()
+    }
+}
+
+impl Invariants {
+    fn violated(&mut self, invariant: &str, detail: String) {
+        self.violations.push(format!("{invariant}: {detail}"));
     }
 
     /// Election safety; and leader completeness at the moment of election.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "../cluster/mod.rs"]
 mod cluster;
 mod invariants;
 mod paper;

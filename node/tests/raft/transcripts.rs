@@ -29,7 +29,9 @@ use rashomon_node::raft::log::{Index, Payload};
 use rashomon_node::raft::message::{Body, Message};
 use rashomon_node::settings::Reads;
 
-use crate::cluster::Cluster;
+use rashomon_node::raft::Raft;
+
+type Cluster = crate::cluster::Cluster<Raft>;
 
 fn check(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/raft/transcripts").join(name);
@@ -119,7 +121,7 @@ fn node(word: &str) -> NodeId {
     NodeId(word.strip_prefix('n').and_then(|number| number.parse().ok()).expect("a node is n1, n2, …"))
 }
 
-fn take(cluster: &mut Cluster, from: NodeId, to: NodeId) -> Vec<crate::cluster::Envelope> {
+fn take(cluster: &mut Cluster, from: NodeId, to: NodeId) -> Vec<crate::cluster::Envelope<Message>> {
     cluster.network.extract_if(.., |one| (one.from, one.to) == (from, to)).collect()
 }
 

@@ -12,7 +12,10 @@ use rashomon_node::raft::message::{Body, HardState, Message, Record};
 use rashomon_node::replica::Event;
 use rashomon_node::settings::Reads;
 
-use crate::cluster::{Cluster, Envelope};
+use rashomon_node::raft::Raft;
+
+type Cluster = crate::cluster::Cluster<Raft>;
+type Envelope = crate::cluster::Envelope<Message>;
 
 const N1: NodeId = NodeId(1);
 const N2: NodeId = NodeId(2);

@@ -1,54 +1,87 @@
 //! A cluster in memory that does nothing by itself: tests decide when time passes, which message arrives and what the
-//! disk has written. It keeps a driver's duties (see `Effects`) and checks the invariants after every step.
+//! disk has written. It keeps a driver's duties (see `Effects`) and checks the invariants after every step. Each protocol's
+//! tests bring the invariants of theirs ([`Checked`]); [`random`] drives any of them by random schedules.
+
+#![allow(dead_code, reason = "each protocol's tests use a part of it")]
+
+pub(crate) mod random;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rashomon_node::api::{NodeId, Operation, Refusal, Reply, Request, Sequence, SessionId, Sessioned};
 use rashomon_node::defect::Defects;
+use rashomon_node::machine::Command;
 use rashomon_node::protocol::{Incarnation, Millis, Note, OperationId, Protocol, Ticket};
-use rashomon_node::raft::Raft;
-use rashomon_node::raft::message::{Message, Record};
 use rashomon_node::replica::{Event, Output, Replica};
 use rashomon_node::settings::Settings;
 
-use crate::invariants::Invariants;
-
 pub(crate) type Answer = Result<Reply, Refusal>;
+
+/// A protocol whose tests know what must always hold.
+pub(crate) trait Checked: Protocol<Message: PartialEq> {
+    type Invariants: Invariants<Self>;
+}
+
+/// What must hold at every moment of a cluster's life. Violations are collected, not asserted, so that tests of planted
+/// defects can ask for them.
+pub(crate) trait Invariants<P: Protocol>: Default {
+    /// Checks a node that has just made a step. `disks` holds what is durable on each node, by number.
+    fn check(&mut self, node: NodeId, core: &P, disks: &[&[P::Record]]);
+
+    /// Checks records that have just become durable.
+    fn check_disk(&mut self, node: NodeId, records: &[P::Record]);
+
+    /// Everything that did not hold.
+    fn violations(&self) -> &[String];
+
+    /// What has been decided anywhere, with its position; nothing of what only the protocol cares for.
+    fn decided(&self) -> Vec<(u64, Command)>;
+}
+
+/// Messages and whom they are for.
+type Addressed<P> = Vec<(NodeId, <P as Protocol>::Message)>;
+
+/// Records handed out together: what is durable of them is all or nothing.
+struct Batch<R> {
+    ticket: Ticket,
+    replaces: bool,
+    records: Vec<R>,
+}
 
 /// A message under way.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Envelope {
+pub(crate) struct Envelope<M> {
     pub(crate) from: NodeId,
     pub(crate) to: NodeId,
-    pub(crate) message: Message,
+    pub(crate) message: M,
 }
 
 /// A node and its disk. `replica` is `None` while it is down.
-pub(crate) struct Node {
+pub(crate) struct Node<P: Protocol> {
     pub(crate) config: Settings,
-    pub(crate) replica: Option<Replica<Raft>>,
-    pub(crate) disk: Vec<Record>,
+    pub(crate) replica: Option<Replica<P>>,
+    pub(crate) disk: Vec<P::Record>,
     /// Written but not synced: lost in a crash.
-    unsynced: VecDeque<(Ticket, Vec<Record>)>,
+    unsynced: VecDeque<Batch<P::Record>>,
     durable: Ticket,
-    held: VecDeque<(Ticket, Vec<(NodeId, Message)>)>,
+    held: VecDeque<(Ticket, Addressed<P>)>,
     incarnation: u64,
     /// Whether records become durable at once.
     pub(crate) syncs: bool,
 }
 
-pub(crate) struct Cluster {
+pub(crate) struct Cluster<P: Checked> {
     pub(crate) now: Millis,
-    pub(crate) nodes: BTreeMap<NodeId, Node>,
-    pub(crate) network: Vec<Envelope>,
+    pub(crate) nodes: BTreeMap<NodeId, Node<P>>,
+    pub(crate) network: Vec<Envelope<P::Message>>,
     /// Directed links that swallow messages.
     pub(crate) cuts: BTreeSet<(NodeId, NodeId)>,
     pub(crate) answers: BTreeMap<(NodeId, OperationId), Answer>,
     pub(crate) notes: Vec<(NodeId, Note)>,
-    pub(crate) invariants: Invariants,
+    pub(crate) invariants: P::Invariants,
 }
 
-impl Cluster {
+impl<P: Checked> Cluster<P> {
     pub(crate) fn new(count: u32) -> Self {
         Self::with(count, |_| {})
     }
@@ -71,7 +104,7 @@ impl Cluster {
             cuts: BTreeSet::new(),
             answers: BTreeMap::new(),
             notes: Vec::new(),
-            invariants: Invariants::default(),
+            invariants: P::Invariants::default(),
         };
         ids.iter().for_each(|id| cluster.start(*id));
         cluster
@@ -104,14 +137,14 @@ impl Cluster {
     /// The disk has written everything.
     pub(crate) fn sync(&mut self, id: NodeId) {
         let node = self.node(id);
-        let Some((ticket, _)) = node.unsynced.back() else { return };
+        let Some(Batch { ticket, .. }) = node.unsynced.back() else { return };
         let ticket = *ticket;
         self.sync_up_to(id, ticket);
     }
 
     /// The disk has written the oldest batch under way, if there is one.
     pub(crate) fn sync_one(&mut self, id: NodeId) {
-        if let Some((ticket, _)) = self.node(id).unsynced.front() {
+        if let Some(Batch { ticket, .. }) = self.node(id).unsynced.front() {
             let ticket = *ticket;
             self.sync_up_to(id, ticket);
         }
@@ -120,11 +153,15 @@ impl Cluster {
     fn sync_up_to(&mut self, id: NodeId, ticket: Ticket) {
         let mut synced = Vec::new();
         let node = self.node(id);
-        while node.unsynced.front().is_some_and(|(under_way, _)| *under_way <= ticket) {
-            synced.extend(node.unsynced.pop_front().unwrap().1);
+        while node.unsynced.front().is_some_and(|batch| batch.ticket <= ticket) {
+            let batch = node.unsynced.pop_front().unwrap();
+            if batch.replaces {
+                node.disk.clear();
+            }
+            node.disk.extend(batch.records.iter().cloned());
+            synced.extend(batch.records);
         }
         node.durable = ticket;
-        node.disk.extend(synced.iter().cloned());
         let mut released = Vec::new();
         while node.held.front().is_some_and(|(held, _)| *held <= ticket) {
             released.extend(node.held.pop_front().unwrap().1);
@@ -157,7 +194,7 @@ impl Cluster {
     }
 
     /// Delivers a message, unless its link is cut or its receiver down.
-    pub(crate) fn deliver(&mut self, envelope: Envelope) {
+    pub(crate) fn deliver(&mut self, envelope: Envelope<P::Message>) {
         let Envelope { from, to, message } = envelope;
         if !self.cuts.contains(&(from, to)) && self.nodes[&to].replica.is_some() {
             self.step(to, Event::Message(from, message));
@@ -222,22 +259,21 @@ impl Cluster {
         self.cuts.clear();
     }
 
-    pub(crate) fn replica(&self, id: NodeId) -> &Replica<Raft> {
+    pub(crate) fn replica(&self, id: NodeId) -> &Replica<P> {
         self.nodes[&id].replica.as_ref().expect("the node is up")
     }
 
-    pub(crate) fn node(&mut self, id: NodeId) -> &mut Node {
+    pub(crate) fn node(&mut self, id: NodeId) -> &mut Node<P> {
         self.nodes.get_mut(&id).expect("there is such a node")
     }
 
-    pub(crate) fn step(&mut self, id: NodeId, event: Event<Message>) {
+    pub(crate) fn step(&mut self, id: NodeId, event: Event<P::Message>) {
         let now = self.now;
         let node = self.node(id);
         let output = node.replica.as_mut().expect("the node is up").step(now, event);
         let Output { persist, replaces, ticket, send, send_durable, answers, notes } = output;
-        assert!(!replaces, "Raft here does not compact its log");
         if !persist.is_empty() {
-            node.unsynced.push_back((ticket, persist));
+            node.unsynced.push_back(Batch { ticket, replaces, records: persist });
         }
         let is_durable = ticket <= node.durable;
         let syncs = node.syncs;
@@ -258,12 +294,12 @@ impl Cluster {
 
     fn check(&mut self, id: NodeId) {
         let node = &self.nodes[&id];
-        let disks: Vec<&[Record]> = self.nodes.values().map(|node| node.disk.as_slice()).collect();
+        let disks: Vec<&[P::Record]> = self.nodes.values().map(|node| node.disk.as_slice()).collect();
         let core = node.replica.as_ref().expect("it has just made a step").core();
         self.invariants.check(id, core, &disks);
     }
 
-    fn post(&mut self, from: NodeId, messages: Vec<(NodeId, Message)>) {
+    fn post(&mut self, from: NodeId, messages: Addressed<P>) {
         self.network.extend(messages.into_iter().map(|(to, message)| Envelope { from, to, message }));
     }
 }
