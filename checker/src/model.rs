@@ -49,7 +49,7 @@ pub enum Effect {
 /// ```
 pub trait Model: Sync {
     /// What the object is between two operations. Small, and cheap to clone.
-    type State: Clone + Eq + Hash + Debug;
+    type State: Clone + Eq + Hash + Debug + Send + Sync;
     /// One operation: what was asked and what was answered, together.
     type Operation: Clone + Eq + Hash + Debug + Send + Sync;
 
@@ -86,6 +86,19 @@ pub trait Model: Sync {
     /// there is one. With it a counterexample can use the effect without explaining the answer.
     fn trusted(&self, operation: &Self::Operation) -> Option<Self::Operation> {
         let _ = operation;
+        None
+    }
+
+    /// Hint: the state right after `operation`, wherever it is legal, if its own words tell: what a read saw, what a write
+    /// left. It lets [`crate::online`] forget what came before.
+    fn leaves(&self, operation: &Self::Operation) -> Option<Self::State> {
+        let _ = operation;
+        None
+    }
+
+    /// Hint: one operation that leads from the initial state to this one, if there is such.
+    fn restore(&self, state: &Self::State) -> Option<Self::Operation> {
+        let _ = state;
         None
     }
 

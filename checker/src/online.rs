@@ -1,117 +1,117 @@
-//! Judging while the history is still being recorded.
+//! Judging while the history is still being recorded, or read from a file that is larger than memory.
 //!
-//! Events go in one by one; each key is judged again when it has grown by a share of itself, so that all these verdicts
-//! together cost a constant times the last one. An operation that is pending then counts as one of unknown outcome: what a
-//! prefix cannot explain, no continuation can (linearizability is prefix-closed), so a violation is reported as soon as it
-//! is found and is final. Memory is in proportion to the operations of the keys that are not retired. Knows nothing of
-//! clocks: the caller decides when to stop.
+//! Events go in one by one. What a prefix cannot explain, no continuation can (linearizability is closed under prefixes), so
+//! a violation is final as soon as it is found; what is pending then counts as an operation of unknown outcome. The engines
+//! are those of [`crate::judge()`]: there is no second proof of correctness.
+//!
+//! **Memory.** A key is cut where it is quiet and its state is known; what lies before the cut is judged once and forgotten
+//! down to the order that explains it, four bytes an operation ([`key`]). So memory is in proportion to what is pending,
+//! to operations of unknown outcome, and to keys that are never quiet.
+//! **Cost.** What is forgotten is never judged again. Of a key that cannot be cut, the rest is judged again only when it has
+//! grown by a share of itself, so that all its verdicts together cost a constant times the last one.
+//!
+//! It knows nothing of clocks, threads and files: the caller decides when to judge. Next: [`key`], then [`since`].
 
-use std::collections::BTreeMap;
+mod key;
+mod since;
 
-use rashomon_histories::{Event, Kind, Operation, Process};
+use rashomon_histories::{Event, Kind, Process};
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
-use crate::decode::{Decode, DecodeError, decode_one};
-use crate::judge::{Options, judge_key};
-use crate::model::Call;
-use crate::outcome::{Judgement, KeyJudgement, Verdict};
-
-struct Key<O> {
-    calls: Vec<Call<O>>,
-    /// Judge again when there are so many.
-    next: usize,
-}
+use crate::decode::{Decode, DecodeError};
+use crate::judge::Options;
+use crate::outcome::{Judgement, Verdict};
+use key::Key;
 
 /// A judge that is fed event by event.
-pub struct Online<'a, M: Decode> {
-    model: &'a M,
-    options: Options<'a>,
-    keys: BTreeMap<SmolStr, Key<M::Operation>>,
-    pending: BTreeMap<Process, Event>,
-    retired: Vec<KeyJudgement>,
+pub struct Online<M: Decode> {
+    model: M,
+    keys: Vec<Key<M>>,
+    at: FxHashMap<SmolStr, usize>,
 }
 
-/// A key is first judged at so many operations, and then whenever it has grown by an eighth.
-const FIRST: usize = 32;
-const GROWTH: usize = 8;
+/// What following a history came to.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// All keys, in the order of their names.
+    pub judgement: Judgement,
+    /// Keys that are not valid and whose beginning was forgotten: their counterexamples prove something only about what came
+    /// after it. Who has the record judges them again ([`crate::judge_key`]).
+    pub shortened: Vec<SmolStr>,
+}
 
-impl<'a, M: Decode> Online<'a, M> {
+impl<M: Decode> Online<M> {
     /// A judge that has seen nothing.
-    pub fn new(model: &'a M, options: Options<'a>) -> Self {
-        Online { model, options, keys: BTreeMap::new(), pending: BTreeMap::new(), retired: Vec::new() }
+    pub fn new(model: M) -> Self {
+        Online { model, keys: Vec::new(), at: FxHashMap::default() }
     }
 
-    /// Takes the next event. A key's judgement comes back when it is a violation.
+    /// Takes the next event.
     ///
     /// # Errors
     /// When an operation cannot be decoded; it is then left out.
-    pub fn observe(&mut self, event: &Event) -> Result<Option<KeyJudgement>, DecodeError> {
+    pub fn observe(&mut self, event: Event) -> Result<(), DecodeError> {
         if event.process == Process::Nemesis {
-            return Ok(None);
+            return Ok(());
         }
-        if event.kind == Kind::Invoke {
-            self.pending.insert(event.process, event.clone());
-            return Ok(None);
+        let name = event.key.as_deref().unwrap_or_default();
+        let at = match self.at.get(name) {
+            Some(at) => *at,
+            None => {
+                self.at.insert(name.into(), self.keys.len());
+                self.keys.push(Key::new(name.into()));
+                self.keys.len() - 1
+            }
+        };
+        match event.kind {
+            Kind::Invoke => self.keys[at].open(event),
+            _ => self.keys[at].close(&self.model, &event)?,
         }
-        let Some(invoke) = self.pending.remove(&event.process) else { return Ok(None) };
-        let operation = Operation { invoke: &invoke, completion: Some(event) };
-        let Some((name, call)) = decode_one(self.model, &operation)? else { return Ok(None) };
-        let key = self.keys.entry(name.clone()).or_insert_with(|| Key { calls: Vec::new(), next: FIRST });
-        key.calls.push(call);
-        if key.calls.len() < key.next {
-            return Ok(None);
-        }
-        key.next = key.calls.len() + key.calls.len().div_ceil(GROWTH).max(FIRST);
-        let judged = self.judge(&name)?;
-        Ok(Some(judged).filter(|judged| judged.finding.verdict() == Verdict::Invalid))
+        Ok(())
     }
 
-    /// Judges what is known of one key now.
+    /// Judges every key that changed since it was judged last, on all cores, and says the worst that is known.
+    /// A key of more than a few thousand operations that could not be cut waits until it has grown by an eighth.
+    pub fn judge_changed(&mut self, options: &Options<'_>) -> Verdict {
+        let model = &self.model;
+        self.keys.par_iter_mut().for_each(|key| key.follow(model, options));
+        self.keys.iter().filter_map(Key::verdict).max().unwrap_or(Verdict::Valid)
+    }
+
+    /// Judges and forgets the settled beginning of every key that has become long. For whoever wants one verdict at the
+    /// end and little memory on the way: nothing is judged twice.
+    pub fn condense(&mut self, options: &Options<'_>) {
+        let model = &self.model;
+        self.keys.par_iter_mut().for_each(|key| key.condense(model, options, key::SEGMENT));
+    }
+
+    /// How many operations are held in memory.
+    pub fn held(&self) -> usize {
+        self.keys.iter().map(Key::held).sum()
+    }
+
+    /// Judges what is open and puts all together. Operations without a completion are of unknown outcome.
     ///
     /// # Errors
-    /// When a pending operation cannot be decoded.
-    pub fn judge(&self, name: &str) -> Result<KeyJudgement, DecodeError> {
-        let mut calls = self.keys.get(name).map(|key| key.calls.clone()).unwrap_or_default();
-        for invoke in self.pending.values() {
-            let operation = Operation { invoke, completion: None };
-            if let Some((key, call)) = decode_one(self.model, &operation)?
-                && key == name
-            {
-                calls.push(call);
+    /// When one of these cannot be decoded.
+    pub fn finish(mut self, options: &Options<'_>) -> Result<Followed, DecodeError> {
+        let model = &self.model;
+        self.keys.par_iter_mut().try_for_each(|key| key.finish(model, options))?;
+        let (mut keys, mut shortened) = (Vec::new(), Vec::new());
+        for key in self.keys {
+            let is_shortened = key.is_shortened();
+            // A key on which nothing happened that proves anything is none.
+            if let Some(judged) = key.into_judgement() {
+                if is_shortened && judged.finding.verdict() != Verdict::Valid {
+                    shortened.push(judged.key.clone());
+                }
+                keys.push(judged);
             }
         }
-        calls.sort_by_key(|call| call.invoked);
-        Ok(judge_key(self.model, name, &calls, &self.options))
-    }
-
-    /// Judges a key that will not be used again and forgets its operations.
-    ///
-    /// # Errors
-    /// As [`Online::judge`].
-    pub fn retire(&mut self, name: &str) -> Result<KeyJudgement, DecodeError> {
-        let judged = self.judge(name)?;
-        self.keys.remove(name);
-        self.retired.push(judged.clone());
-        Ok(judged)
-    }
-
-    /// Judges everything that is not retired and puts all together.
-    ///
-    /// # Errors
-    /// As [`Online::judge`].
-    pub fn finish(mut self) -> Result<Judgement, DecodeError> {
-        // A key whose operations are all still pending is judged as well.
-        for invoke in self.pending.values() {
-            if let Some((name, _)) = decode_one(self.model, &Operation { invoke, completion: None })? {
-                self.keys.entry(name).or_insert_with(|| Key { calls: Vec::new(), next: FIRST });
-            }
-        }
-        let names: Vec<SmolStr> = self.keys.keys().cloned().collect();
-        let mut judged = std::mem::take(&mut self.retired);
-        for name in names {
-            judged.push(self.judge(&name)?);
-        }
-        judged.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(Judgement::of(judged))
+        keys.sort_by(|a, b| a.key.cmp(&b.key));
+        shortened.sort();
+        Ok(Followed { judgement: Judgement::of(keys), shortened })
     }
 }

@@ -48,6 +48,17 @@ impl Model for Counter {
             CounterOp::Add(_) => Effect::Any,
         }
     }
+
+    fn leaves(&self, operation: &CounterOp) -> Option<i64> {
+        match operation {
+            CounterOp::Read(seen) => Some(*seen),
+            CounterOp::Add(_) => None,
+        }
+    }
+
+    fn restore(&self, sum: &i64) -> Option<CounterOp> {
+        Some(CounterOp::Add(*sum))
+    }
 }
 
 impl Decode for Counter {

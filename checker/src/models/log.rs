@@ -106,6 +106,13 @@ macro_rules! log_model {
             fn needs(&self, operation: &LogOp, earlier: &LogOp) -> bool {
                 needs(operation, earlier)
             }
+
+            fn leaves(&self, operation: &LogOp) -> Option<Vec<i64>> {
+                match operation {
+                    LogOp::ReadAll(seen) => Some(seen.clone()),
+                    LogOp::Append { .. } | LogOp::ReadAt { .. } => None,
+                }
+            }
         }
     };
 }

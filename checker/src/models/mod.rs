@@ -45,6 +45,10 @@ pub(crate) mod testing {
                 states.push(state.clone());
             }
         }
+        for state in &states {
+            let restored = model.restore(state).map(|operation| model.step(&model.init(), &operation));
+            assert!(restored.is_none_or(|restored| restored.as_ref() == Some(state)), "{state:?}");
+        }
         for operation in operations {
             let after: Vec<_> = states.iter().map(|state| (state, model.step(state, operation))).collect();
             if let Some(trusted) = model.trusted(operation) {
@@ -54,6 +58,9 @@ pub(crate) mod testing {
                         effect.is_some() && after.as_ref().is_none_or(|after| Some(after) == effect.as_ref())
                     );
                 }
+            }
+            if let Some(left) = model.leaves(operation) {
+                assert!(after.iter().all(|(_, after)| after.as_ref().is_none_or(|after| *after == left)));
             }
             let mut reached = after.iter().filter_map(|(_, after)| after.as_ref());
             let first = reached.next();

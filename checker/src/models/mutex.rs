@@ -106,6 +106,18 @@ macro_rules! mutex_model {
             fn needs(&self, operation: &MutexOp, earlier: &MutexOp) -> bool {
                 needs(operation, earlier)
             }
+
+            fn leaves(&self, operation: &MutexOp) -> Option<Option<i64>> {
+                match *operation {
+                    MutexOp::Acquire(owner) => Some(Some(owner)),
+                    MutexOp::Release(_) => Some(None),
+                    MutexOp::AcquireRefused(_) | MutexOp::ReleaseRefused(_) => None,
+                }
+            }
+
+            fn restore(&self, holder: &Option<i64>) -> Option<MutexOp> {
+                holder.map(MutexOp::Acquire)
+            }
         }
 
         impl Decode for $name {

@@ -180,6 +180,17 @@ macro_rules! register_model {
                 }
             }
 
+            fn leaves(&self, operation: &RegisterOp) -> Option<Value> {
+                match *operation {
+                    RegisterOp::Read(value) => Some(value),
+                    _ => operation.written(),
+                }
+            }
+
+            fn restore(&self, state: &Value) -> Option<RegisterOp> {
+                Some(RegisterOp::Write(*state))
+            }
+
             fn shortcut(&self, calls: &[Call<RegisterOp>]) -> Option<Shortcut> {
                 zones::judge(calls)
             }

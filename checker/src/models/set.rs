@@ -58,6 +58,13 @@ impl Model for Set {
     fn needs(&self, operation: &SetOp, earlier: &SetOp) -> bool {
         matches!((operation, earlier), (SetOp::Read(seen), SetOp::Add(element)) if seen.contains(element))
     }
+
+    fn leaves(&self, operation: &SetOp) -> Option<BTreeSet<i64>> {
+        match operation {
+            SetOp::Read(seen) => Some(seen.clone()),
+            SetOp::Add(_) => None,
+        }
+    }
 }
 
 impl Decode for Set {
