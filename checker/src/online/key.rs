@@ -164,8 +164,7 @@ impl<M: Decode> Key<M> {
         }
         self.judged_at = known;
         // What a deadline cut short is taken up again.
-        self.changed =
-            matches!(judged.finding, Finding::Undecided { exhausted: Exhausted::Deadline, .. });
+        self.changed = matches!(judged.finding, Finding::Undecided { exhausted: Exhausted::Deadline, .. });
         self.judged = Some(judged);
     }
 
@@ -268,10 +267,8 @@ impl<M: Decode> Key<M> {
 /// The state after the last of these, whichever it is. They are the operations since the key was quiet before.
 fn left_by<M: Model>(model: &M, busy: &[&Call<M::Operation>]) -> Option<M::State> {
     let last_invoked = busy.last()?.invoked;
-    let mut states = busy
-        .iter()
-        .filter(|call| call.returned > last_invoked)
-        .map(|call| model.leaves(&call.operation));
+    let mut states =
+        busy.iter().filter(|call| call.returned > last_invoked).map(|call| model.leaves(&call.operation));
     let state = states.next()??;
     states.all(|other| other.as_ref() == Some(&state)).then_some(state)
 }
@@ -337,9 +334,9 @@ impl<M: Model> Segment<'_, M> {
         let mut gone = Vec::new();
         let mut shown: FxHashSet<&M::Operation> = FxHashSet::default();
         for (place, call) in order.iter().enumerate().rev().filter(|(_, call)| call.is_unknown()) {
-            let has_witness = order[place + 1..].iter().any(|other| {
-                (!other.is_unknown() || gone.contains(&other.id)) && self.shows(other, call)
-            });
+            let has_witness = order[place + 1..]
+                .iter()
+                .any(|other| (!other.is_unknown() || gone.contains(&other.id)) && self.shows(other, call));
             // That every order has one of several that do the same does not show that it has two of them.
             if has_witness && shown.insert(&call.operation) {
                 gone.push(call.id);
