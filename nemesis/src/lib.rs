@@ -42,5 +42,5 @@ pub use grudge::{Grudge, GrudgeError};
 pub use node::NodeId;
 pub use rhythm::Rhythm;
 pub use schedule::{InstanceId, Schedule, Step, Steps};
-pub use timeline::{Directed, Timeline};
+pub use timeline::{Directed, Recording, Script, Timeline};
 pub use view::{NodeView, Role, View};

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::Action;
 use crate::fault::{Class, Decision};
 use crate::rhythm::RhythmError;
+use crate::timeline::Observation;
 use crate::view::View;
 
 pub use seeded::{SLIP_TOLERANCE, Schedule};
@@ -83,16 +84,58 @@ pub enum Step {
     Done,
 }
 
-/// A source of steps: the seeded [`Schedule`] or a [`crate::Directed`] time line.
+/// A source of steps: the seeded [`Schedule`], a [`crate::Directed`] time line, or a [`crate::Script`] that is repeated.
 pub trait Steps {
     /// The next step at this moment. `now` never goes back.
     fn next(&mut self, now: Nanos, view: &View) -> Step;
+
+    /// Something was seen. Answers whether the next step may be another now: ask again at once. Who draws or repeats
+    /// waits for nothing.
+    fn observe(&mut self, _now: Nanos, _observed: &Observation<'_>) -> bool {
+        false
+    }
 
     /// Begins the final heal at once: the run is being cut short.
     fn stop(&mut self);
 
     /// The faults in force, in order of beginning.
     fn in_force(&self) -> Vec<&Instance>;
+}
+
+impl<S: Steps + ?Sized> Steps for &mut S {
+    fn next(&mut self, now: Nanos, view: &View) -> Step {
+        (**self).next(now, view)
+    }
+
+    fn observe(&mut self, now: Nanos, observed: &Observation<'_>) -> bool {
+        (**self).observe(now, observed)
+    }
+
+    fn stop(&mut self) {
+        (**self).stop();
+    }
+
+    fn in_force(&self) -> Vec<&Instance> {
+        (**self).in_force()
+    }
+}
+
+impl<S: Steps + ?Sized> Steps for Box<S> {
+    fn next(&mut self, now: Nanos, view: &View) -> Step {
+        (**self).next(now, view)
+    }
+
+    fn observe(&mut self, now: Nanos, observed: &Observation<'_>) -> bool {
+        (**self).observe(now, observed)
+    }
+
+    fn stop(&mut self) {
+        (**self).stop();
+    }
+
+    fn in_force(&self) -> Vec<&Instance> {
+        (**self).in_force()
+    }
 }
 
 /// A plan that cannot be.

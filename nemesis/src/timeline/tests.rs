@@ -1,8 +1,12 @@
 //! Directed time lines on a virtual clock.
 
+use rashomon_histories::Nanos;
+
 use super::*;
+use crate::action::{Action, Capability};
 use crate::node::nodes;
-use crate::view::{NodeView, Role};
+use crate::schedule::{Step, Steps};
+use crate::view::{NodeView, Role, View};
 
 fn led(count: u32, leader: u32) -> View {
     let mut view = View::unknown(count);
@@ -115,14 +119,91 @@ fn a_stop_heals_at_once() {
 fn time_lines_that_cannot_be_followed_are_refused() {
     let refused = |text: &str| follow(text, 3).unwrap_err().to_string();
     let both = refused("[[fault]]\nat_ms = 5\nfor_ms = 1\nkill = \"n1\"\npause = \"n1\"");
-    assert!(both.starts_with("the entry at 5 ms has 2 of"), "{both}");
+    assert!(both.starts_with("entry 1 has 2 of"), "{both}");
     assert!(refused("[[fault]]\nat_ms = 5\nfor_ms = 1").contains("has 0 of"));
     assert!(refused("[[fault]]\nat_ms = 5\nfor_ms = 1\nfault = \"kil\"").contains("did you mean kill?"));
     assert!(refused("[[fault]]\nat_ms = 5\nfor_ms = 1\nkill = \"n4\"").contains("n4, which does not exist"));
     assert!(
         refused("[[fault]]\nat_ms = 5\nfor_ms = 1\nfault = \"partition-ring\"").contains("at least 4 nodes")
     );
+    let when = |when: &str| refused(&format!("[[fault]]\nfor_ms = 1\nkill = \"n1\"\nwhen = {when}"));
+    assert!(when("{}").contains("exactly one of role, note and sent"));
+    assert!(when("{ note = \"x\", to = \"n1\" }").contains("belongs to `sent`"));
+    assert!(when("{ note = \"x\", by = \"n9\" }").contains("n9, which does not exist"));
+    assert!(refused("nodes = 5").contains("written for 5 nodes, there are 3"));
     for text in ["[[fault]]\nat_ms = 5\nfor_ms = 1\nkil = \"n1\"", "[[fault]]\nat_ms = -1\nfor_ms = 1"] {
         assert!(toml::from_str::<Timeline>(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn a_story_waits_for_what_it_says_and_remembers_whom_it_was_about() {
+    let text = r#"
+        [[fault]]
+        when = { role = "leader" }
+        for_ms = 3000
+        isolate = ["it", "follower"]
+        [[fault]]
+        when = { role = "leader", by = "other" }
+        after_ms = 100
+        for_ms = 400
+        kill = "it"
+        [[fault]]
+        when = { note = "follows", by = "it" }
+        for_ms = 5000
+        until = { sent = "Append", to = "n1" }
+        pause = "n1"
+    "#;
+    let mut directed = follow(text, 5).unwrap();
+    let none = View::unknown(5);
+    let ask = |directed: &mut Directed, ms, view: &View| directed.next(Nanos::from_millis(ms), view);
+    assert_eq!(ask(&mut directed, 0, &none), Step::Wait { until: Nanos::from_millis(20) });
+    let Step::Begin(cut) = ask(&mut directed, 20, &led(5, 2)) else { panic!("n2 leads") };
+    let [Action::Cut { grudge }] = &cut.decision.start[..] else { panic!("{cut:?}") };
+    assert_eq!(grudge.dropped_by(NodeId(2)).count(), 3, "one follower is on its side: {grudge}");
+    assert!(matches!(ask(&mut directed, 100, &led(5, 4)), Step::Wait { .. }), "100 ms are not over");
+    let Step::Begin(kill) = ask(&mut directed, 120, &led(5, 4)) else { panic!("n4 leads") };
+    assert_eq!(kill.decision.start, [Action::Kill { node: NodeId(4) }]);
+    assert!(matches!(ask(&mut directed, 520, &led(5, 4)), Step::End(ending) if ending.id == kill.id));
+    let note = |node| Observation::Note { node: NodeId(node), text: "follows n5 in term 3" };
+    assert!(!directed.observe(Nanos::from_millis(530), &note(1)), "n1 is not it");
+    assert!(matches!(ask(&mut directed, 530, &none), Step::Wait { .. }));
+    assert!(directed.observe(Nanos::from_millis(540), &note(4)));
+    let Step::Begin(pause) = ask(&mut directed, 540, &none) else { panic!("n4 follows") };
+    let sent = |to| Observation::Sent { from: NodeId(5), to: NodeId(to), text: "Append {}" };
+    assert!(!directed.observe(Nanos::from_millis(550), &sent(2)));
+    assert!(directed.observe(Nanos::from_millis(560), &sent(1)));
+    assert!(matches!(ask(&mut directed, 560, &none), Step::End(ending) if ending.id == pause.id));
+    assert!(directed.missed().is_empty());
+}
+
+#[test]
+fn a_condition_that_is_never_met_is_told_and_the_story_goes_on() {
+    let text = "rounds = 2\nrest_ms = 1000\n\
+                [[fault]]\nwhen = { note = \"never\" }\nfor_ms = 10\nkill = \"n1\"\n\
+                [[fault]]\nafter_ms = 50\nfor_ms = 100\npause = \"n2\"";
+    let mut directed = follow(text, 3).unwrap();
+    let told = drive(&mut directed, &led(3, 2));
+    assert_eq!(told, ["5050 #1 pause n2", "5150 #1 ends: resume n2", "10000 heal: "]);
+    assert_eq!(directed.missed().len(), 1, "{:?}", directed.missed());
+    assert!(directed.missed()[0].contains("kill in round 1"), "{:?}", directed.missed());
+}
+
+#[test]
+fn rounds_begin_anew_after_a_rest() {
+    let text = "rounds = 3\nrest_ms = 500\n[[fault]]\nat_ms = 100\nfor_ms = 200\nkill = \"n1\"";
+    let told = drive(&mut follow(text, 3).unwrap(), &led(3, 2));
+    let moments: Vec<_> = told.iter().filter(|line| line.contains("kill")).collect();
+    assert_eq!(moments, ["100 #1 kill n1", "900 #2 kill n1", "1700 #3 kill n1"]);
+}
+
+#[test]
+fn what_a_world_cannot_see_is_refused() {
+    let text = "[[fault]]\nat_ms = 1\nfor_ms = 1\nkill = \"n1\"\n\
+                [[fault]]\nwhen = { sent = \"Vote\" }\nfor_ms = 1\nkill = \"n1\"";
+    let timeline: Timeline = toml::from_str(text).unwrap();
+    let seen = BTreeSet::from([Sight::Roles, Sight::Notes]);
+    let refused = timeline.check_sight(&seen).unwrap_err().to_string();
+    assert_eq!(refused, "entry 2 waits for a message, which cannot be seen here");
+    assert!(timeline.check_sight(&BTreeSet::from([Sight::Messages])).is_ok());
 }
