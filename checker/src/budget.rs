@@ -37,15 +37,17 @@ pub(crate) struct Gauge<'a> {
     budget: Budget,
     stop: Stop<'a>,
     states: u64,
+    /// When to ask the hook next.
+    ask_in: u32,
     exhausted: Option<Exhausted>,
 }
 
-/// The hook is asked once per so many configurations: a few hundred microseconds.
-const ASK_EVERY: u64 = 1024;
+/// The hook is asked first thing, and then once per so many configurations made or looked at: a few hundred microseconds.
+pub(crate) const ASK_EVERY: u32 = 1024;
 
 impl<'a> Gauge<'a> {
     pub(crate) fn new(budget: Budget, stop: Stop<'a>) -> Self {
-        Gauge { budget, stop, states: 0, exhausted: None }
+        Gauge { budget, stop, states: 0, ask_in: 0, exhausted: None }
     }
 
     pub(crate) fn states(&self) -> u64 {
@@ -62,8 +64,19 @@ impl Meter for Gauge<'_> {
         self.states += 1;
         if self.states > self.budget.states_max {
             self.exhausted = Some(Exhausted::States);
-        } else if self.states.is_multiple_of(ASK_EVERY) && (self.stop)() {
-            self.exhausted = Some(Exhausted::Deadline);
+        }
+        self.passes()
+    }
+
+    fn passes(&mut self) -> bool {
+        match self.ask_in.checked_sub(1) {
+            Some(rest) => self.ask_in = rest,
+            None => {
+                self.ask_in = ASK_EVERY - 1;
+                if (self.stop)() {
+                    self.exhausted = Some(Exhausted::Deadline);
+                }
+            }
         }
         self.exhausted.is_none()
     }

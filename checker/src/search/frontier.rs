@@ -6,51 +6,50 @@
 //!
 //! At the return of r each configuration that still owes r is extended by sequences of pending operations that end
 //! with r (Lowe 2017). That is enough: of any complete order, the part up to r is such a sequence, and what is not
-//! needed before r can wait for a later return. What keeps the sequences few:
-//!
-//! 1. *No-ops first.* A pending pure operation that is legal in the state takes effect at once: in any completion it can
-//!    be moved here, for it changes nothing. An operation that happens to change nothing here, such as writing
-//!    what is there, is passed: it could stand here, and it is not lost for later.
-//! 2. *Twins by deadline.* Of equal owed operations the one that returns first is used first: exchange the two in
-//!    any completion. Likewise among passed ones, those of unknown outcome last. Owed before passed where the owed one
-//!    does not outlive the passed one: what the completion did with the one it can do with the other.
-//! 3. *Absorption.* When an overwriting operation w takes effect, every owed overwriting one could have stood just
-//!    before it, unseen: all are passed. One other operation that is legal in the state could stand before these: for
-//!    each such class there is one successor in which it is passed, and that covers the one in which it is not.
-//! 4. *Seen before overwritten.* After an operation was used that had a choice (not owed by its own return), an
-//!    overwriting one may follow only when somebody has seen the effect; else that use is the pass that rule 3 gives.
-//! 5. *Dominance*, in [`super::rows`].
-//!
-//! Rules 3 and 4 come into play only for models that name their overwriting operations ([`Effect::Overwrite`]).
-//! Next: [`super::strategy`], which decides what to count.
+//! needed before r can wait for a later return. Which sequences are left out, and why that loses nothing, stands in
+//! [`super::steps`]; which configurations, in [`super::rows`] and, as a guess, in [`super::rank`].
+//! Next: [`super::strategy`], which decides what to count, how wide to go and where to go back.
 
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
+use super::pending::Pending;
 use super::program::{Item, Program};
 use super::rows::{self, Layout, Table, UNSEEN};
 use super::space::Space;
 use super::trace::{ROOT, Trace};
-use crate::model::{Effect, Model, NEVER};
+use crate::model::{Model, NEVER};
 
-/// What a walk counts and how wide it may become.
+/// What a walk counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Mode {
     /// Classes whose unknown operations are counted in the key, so that no configuration is confused with another.
     pub(crate) counted: Vec<bool>,
     /// Whether the others are held to their number too. If not, one invocation makes an endless supply.
     pub(crate) enforced: bool,
-    /// The most configurations kept after a return, the cheapest first.
+}
+
+/// How much of what is possible a walk looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// The most configurations kept after a return, the most promising first.
     pub(crate) width: usize,
     /// The longest sequence of effects tried before the one that is due.
     pub(crate) depth: u32,
+}
+
+impl Reach {
+    /// All of it.
+    pub(crate) const ALL: Reach = Reach { width: usize::MAX, depth: u32::MAX };
 }
 
 /// Work done and memory in use, with an end to both.
 pub(crate) trait Meter {
     /// Called for every configuration made; false ends the walk.
     fn made(&mut self) -> bool;
+    /// Called for every configuration looked at in between; false ends the walk.
+    fn passes(&mut self) -> bool;
     /// Called now and then with the bytes in use; false ends the walk.
     fn holds(&mut self, bytes: u64) -> bool;
 }
@@ -59,53 +58,50 @@ pub(crate) trait Meter {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interrupted;
 
-#[derive(Clone, Copy)]
-struct Slot {
-    item: u32,
-    class: u32,
-    returned: u32,
+pub(super) const NO_COUNTER: u32 = u32::MAX;
+
+/// Where a walk can go back to.
+struct Mark {
+    event: usize,
+    front: Table,
+    pending: Pending,
+    lossy: bool,
+    narrowed: bool,
 }
 
-/// What supplies an effect of some class.
-#[derive(Clone, Copy)]
-enum Source {
-    Slot(u32),
-    Unknown,
-}
-
-const NO_COUNTER: u32 = u32::MAX;
+/// So many marks are kept.
+const MARKS: usize = 64;
 
 pub(crate) struct Frontier<'a, M: Model> {
-    program: &'a Program<M::Operation>,
-    mode: &'a Mode,
-    space: Space<'a, M>,
-    layout: Layout,
-    front: Table,
+    pub(super) program: &'a Program<M::Operation>,
+    pub(super) mode: &'a Mode,
+    pub(super) reach: Reach,
+    pub(super) space: Space<'a, M>,
+    pub(super) layout: Layout,
+    pub(super) front: Table,
     next: Table,
-    seen: Table,
+    pub(super) seen: Table,
     /// Rows of `seen` that are still to be extended.
     todo: VecDeque<(u32, u32)>,
-    trace: Trace,
-    slots: Vec<Option<Slot>>,
-    slot_of: FxHashMap<u32, u32>,
-    /// Slots per class, the earliest return first.
-    pending: Vec<Vec<u32>>,
-    /// Classes that may change the state and have somebody to do it.
-    active: Vec<u32>,
-    invoked: Vec<u32>,
-    counter_of: Vec<u32>,
-    pure: Vec<u64>,
-    overwriting: Vec<u64>,
+    pub(super) trace: Trace,
+    pub(super) pending: Pending,
+    pub(super) counter_of: Vec<u32>,
     /// Per state, the slots whose operation is legal there and changes nothing.
-    idle: FxHashMap<u32, Vec<u64>>,
+    pub(super) idle: FxHashMap<u32, Vec<u64>>,
     /// Whether a configuration was dropped for a cheaper one that used other unknown operations.
     lossy: bool,
     /// Whether configurations were dropped for their number.
     narrowed: bool,
+    marks: VecDeque<Mark>,
 }
 
 impl<'a, M: Model> Frontier<'a, M> {
-    pub(crate) fn new(model: &'a M, program: &'a Program<M::Operation>, mode: &'a Mode) -> Self {
+    pub(crate) fn new(
+        model: &'a M,
+        program: &'a Program<M::Operation>,
+        mode: &'a Mode,
+        reach: Reach,
+    ) -> Self {
         let mut counter_of = vec![NO_COUNTER; program.classes.len()];
         let (mut counted, mut carried) = (0, 0);
         for pass_counted in [true, false] {
@@ -125,6 +121,7 @@ impl<'a, M: Model> Frontier<'a, M> {
         Frontier {
             program,
             mode,
+            reach,
             space: Space::new(model, &program.classes),
             layout,
             front,
@@ -132,23 +129,51 @@ impl<'a, M: Model> Frontier<'a, M> {
             seen: Table::new(layout),
             todo: VecDeque::new(),
             trace: Trace::default(),
-            slots: Vec::new(),
-            slot_of: FxHashMap::default(),
-            pending: vec![Vec::new(); program.classes.len()],
-            active: Vec::new(),
-            invoked: vec![0; program.classes.len()],
+            pending: Pending::new(program, slot_words),
             counter_of,
-            pure: vec![0; slot_words],
-            overwriting: vec![0; slot_words],
             idle: FxHashMap::default(),
             lossy: false,
             narrowed: false,
+            marks: VecDeque::new(),
         }
     }
 
     /// Whether no configuration left means no order: none was dropped that might have survived the others.
     pub(crate) fn is_exhaustive(&self) -> bool {
         !self.narrowed && (!self.lossy || !self.mode.enforced)
+    }
+
+    /// Looks at more or less from now on.
+    pub(crate) fn set_reach(&mut self, reach: Reach) {
+        self.reach = reach;
+    }
+
+    /// Remembers how things stand before `event`.
+    pub(crate) fn mark(&mut self, event: usize) {
+        if self.marks.back().is_some_and(|mark| mark.event == event) {
+            return;
+        }
+        // The first mark, before everything, stays.
+        if self.marks.len() == MARKS {
+            self.marks.remove(1);
+        }
+        let (front, pending) = (self.front.clone(), self.pending.clone());
+        let (lossy, narrowed) = (self.lossy, self.narrowed);
+        self.marks.push_back(Mark { event, front, pending, lossy, narrowed });
+    }
+
+    /// Goes back to the latest mark at or before `event`, or else the first, and answers which event comes next. There is
+    /// one when [`Frontier::mark`] was ever called.
+    pub(crate) fn back(&mut self, event: usize) -> Option<usize> {
+        while self.marks.len() > 1 && self.marks.back().is_some_and(|mark| mark.event > event) {
+            self.marks.pop_back();
+        }
+        let mark = self.marks.back()?;
+        self.front = mark.front.clone();
+        self.pending = mark.pending.clone();
+        (self.lossy, self.narrowed) = (mark.lossy, mark.narrowed);
+        self.idle.clear();
+        Some(mark.event)
     }
 
     /// The orders behind the cheapest configurations, as items, with the states that they lead to.
@@ -185,34 +210,11 @@ impl<'a, M: Model> Frontier<'a, M> {
     }
 
     /// An operation is pending from now on.
-    pub(crate) fn invoke(&mut self, item: u32) {
-        let Item { class, returned, .. } = self.program.items[item as usize];
-        let effect = self.space.effect(class);
-        if returned == NEVER {
-            self.invoked[class as usize] += 1;
-            self.activate(class);
-            return;
-        }
-        let free = self.slots.iter().position(Option::is_none).unwrap_or_else(|| {
-            self.slots.push(None);
-            self.slots.len() - 1
-        });
-        let slot = free as u32;
-        self.slots[free] = Some(Slot { item, class, returned });
-        self.slot_of.insert(item, slot);
-        let twins = &mut self.pending[class as usize];
-        let at = twins
-            .partition_point(|&twin| self.slots[twin as usize].is_some_and(|twin| twin.returned <= returned));
-        twins.insert(at, slot);
-        let (word, bit) = (free / 64, 1u64 << (free % 64));
-        match effect {
-            Effect::None => self.pure[word] |= bit,
-            Effect::Overwrite => self.overwriting[word] |= bit,
-            Effect::Any | Effect::Replace => {}
-        }
-        if effect != Effect::None {
-            self.activate(class);
-        }
+    pub(crate) fn invoke(&mut self, item: u32, meter: &mut impl Meter) -> Result<(), Interrupted> {
+        let invoked = self.program.items[item as usize];
+        let Item { class, .. } = invoked;
+        let Some(slot) = self.pending.add(item, invoked, self.space.effect(class)) else { return Ok(()) };
+        let (word, bit) = (slot as usize / 64, 1u64 << (slot % 64));
         for (&state, idle) in &mut self.idle {
             if self.space.step(state, class) == Some(state) {
                 idle[word] |= bit;
@@ -222,20 +224,17 @@ impl<'a, M: Model> Frontier<'a, M> {
             let mut row = self.front.row(at).to_vec();
             self.settle(&mut row);
             self.front.row_mut(at).copy_from_slice(&row);
+            if !meter.passes() {
+                return Err(Interrupted);
+            }
         }
         self.front.reindex();
+        Ok(())
     }
-
-    fn activate(&mut self, class: u32) {
-        if !self.active.contains(&class) {
-            self.active.push(class);
-        }
-    }
-
     /// An operation returns: what still owes it is extended, what cannot be is gone. No configuration left: there is no
     /// order.
     pub(crate) fn finish(&mut self, item: u32, meter: &mut impl Meter) -> Result<bool, Interrupted> {
-        let slot = self.slot_of[&item];
+        let slot = self.pending.slot_of(item);
         self.next.clear();
         self.seen.clear();
         self.todo.clear();
@@ -247,6 +246,9 @@ impl<'a, M: Model> Frontier<'a, M> {
             }
             if !taken || passed {
                 self.explore(&row, 0);
+            }
+            if !meter.passes() {
+                return Err(Interrupted);
             }
         }
         while let Some((at, depth)) = self.todo.pop_front() {
@@ -261,68 +263,70 @@ impl<'a, M: Model> Frontier<'a, M> {
         }
         std::mem::swap(&mut self.front, &mut self.next);
         self.release(item, slot);
-        self.narrow();
-        if self.trace.wants_sweep() {
-            let mut paths = self.front.paths();
-            self.trace.sweep(paths.iter_mut());
-            self.front.set_paths(&paths);
-        }
+        self.narrow(meter)?;
+        self.sweep();
         if !meter.holds(self.bytes()) { Err(Interrupted) } else { Ok(true) }
     }
 
     fn bytes(&self) -> u64 {
-        self.front.bytes() + self.next.bytes() + self.seen.bytes() + self.trace.bytes() + self.space.bytes()
+        let marked: u64 = self.marks.iter().map(|mark| mark.front.bytes()).sum();
+        let tables = self.front.bytes() + self.next.bytes() + self.seen.bytes();
+        marked + tables + self.trace.bytes() + self.space.bytes()
+    }
+
+    /// Drops the decisions that no configuration stands on any more.
+    fn sweep(&mut self) {
+        if !self.trace.wants_sweep() {
+            return;
+        }
+        let mut fronts: Vec<&mut Table> = self.marks.iter_mut().map(|mark| &mut mark.front).collect();
+        fronts.push(&mut self.front);
+        let mut paths: Vec<Vec<u32>> = fronts.iter_mut().map(|front| front.paths()).collect();
+        self.trace.sweep(paths.iter_mut().flatten());
+        for (front, paths) in fronts.into_iter().zip(&paths) {
+            front.set_paths(paths);
+        }
     }
 
     fn release(&mut self, item: u32, slot: u32) {
-        let (word, bit) = (slot as usize / 64, 1u64 << (slot % 64));
-        let class = self.program.items[item as usize].class;
-        self.slots[slot as usize] = None;
-        self.slot_of.remove(&item);
-        self.pending[class as usize].retain(|&twin| twin != slot);
-        if self.pending[class as usize].is_empty() && self.invoked[class as usize] == 0 {
-            self.active.retain(|&active| active != class);
-        }
-        self.pure[word] &= !bit;
-        self.overwriting[word] &= !bit;
+        self.pending.remove(item);
         // States come and go; those met lately are worth remembering.
         if self.idle.len() > 256 {
             self.idle.clear();
         }
         for idle in self.idle.values_mut() {
-            idle[word] &= !bit;
+            idle[slot as usize / 64] &= !(1u64 << (slot % 64));
         }
     }
 
-    fn narrow(&mut self) {
-        let exact = self.mode.enforced && self.mode.width == usize::MAX;
-        self.lossy |= self.front.prune(&self.pure, 64, exact);
-        if self.front.len() > self.mode.width {
-            let mut cheapest: Vec<u32> = (0..self.front.len() as u32).collect();
-            cheapest.sort_by_key(|&at| rows::cost(self.front.row(at as usize)));
-            cheapest.truncate(self.mode.width);
-            self.front.keep(&cheapest);
+    fn narrow(&mut self, meter: &mut impl Meter) -> Result<(), Interrupted> {
+        let exact = self.mode.enforced && self.reach.width == usize::MAX;
+        self.lossy |= self.front.prune(&self.pending.pure, 64, exact, meter)?;
+        if self.front.len() > self.reach.width {
+            let kept = self.most_promising(self.reach.width);
+            self.front.keep(&kept);
             self.narrowed = true;
         }
+        Ok(())
     }
 
     /// The configuration outlives the return of the operation in this slot.
-    fn survive(&mut self, mut row: Vec<u64>, slot: u32) {
+    pub(super) fn survive(&mut self, mut row: Vec<u64>, slot: u32) {
         self.layout.mark(&mut row, slot, false, false);
         row[0] &= !UNSEEN;
         self.lossy |= self.next.offer(&row).lossy;
     }
 
     /// The configuration is to be extended, unless it was already.
-    fn explore(&mut self, row: &[u64], depth: u32) {
-        if depth > self.mode.depth {
+    pub(super) fn explore(&mut self, row: &[u64], depth: u32) {
+        if depth > self.reach.depth {
             self.narrowed = true;
             return;
         }
         if row[0] & UNSEEN != 0 {
             let mut seen = row[..self.layout.key()].to_vec();
             seen[0] &= !UNSEEN;
-            if self.mode.width == usize::MAX && self.layout.carried == 0 && self.seen.contains(&seen) {
+            if self.reach.width == usize::MAX && self.layout.carried == 0 && self.seen.contains(&seen) {
                 return;
             }
         }
@@ -332,217 +336,5 @@ impl<'a, M: Model> Frontier<'a, M> {
         if offer.better {
             self.todo.push_back((offer.at, depth));
         }
-    }
-
-    /// All successors of one configuration on the way to the return of the operation in `due`.
-    fn extend(&mut self, at: usize, depth: u32, due: u32, meter: &mut impl Meter) -> Result<(), Interrupted> {
-        let row = self.seen.row(at).to_vec();
-        let state = row[0] as u32;
-        let owed = !self.layout.is_taken(&row, due);
-        for active in 0..self.active.len() {
-            let class = self.active[active];
-            let Some(after) = self.space.step(state, class) else { continue };
-            if after == state && self.space.effect(class) != Effect::Overwrite {
-                continue;
-            }
-            for source in self.sources(&row, class).into_iter().flatten() {
-                for (mut successor, ends) in self.successors(&row, class, source, after, due) {
-                    if !meter.made() {
-                        return Err(Interrupted);
-                    }
-                    self.settle(&mut successor);
-                    // The one due may also have found its place on the way: a read that is satisfied, a write of
-                    // what is there. When it was passed so, it may still be used.
-                    let placed = owed && self.layout.is_taken(&successor, due);
-                    let passed = self.layout.is_passed(&successor, due);
-                    if ends || placed {
-                        self.survive(successor.clone(), due);
-                    }
-                    if !ends && (passed || !placed) {
-                        self.explore(&successor, depth + 1);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Who may supply an effect of this class here: rule 2.
-    fn sources(&self, row: &[u64], class: u32) -> [Option<Source>; 2] {
-        let twins = &self.pending[class as usize];
-        let owed = twins.iter().copied().find(|&slot| !self.layout.is_taken(row, slot));
-        let passed = twins.iter().copied().find(|&slot| self.layout.is_passed(row, slot));
-        let returned = |slot: u32| self.slots[slot as usize].map(|slot| slot.returned);
-        match (owed, passed) {
-            (Some(owed), Some(passed)) if returned(passed) < returned(owed) => {
-                [Some(Source::Slot(owed)), Some(Source::Slot(passed))]
-            }
-            (Some(slot), _) | (None, Some(slot)) => [Some(Source::Slot(slot)), None],
-            (None, None) => [self.unknown_left(row, class).then_some(Source::Unknown), None],
-        }
-    }
-
-    fn unknown_left(&self, row: &[u64], class: u32) -> bool {
-        let counter = self.counter_of[class as usize];
-        let invoked = self.invoked[class as usize];
-        let endless = !self.mode.enforced && !self.mode.counted[class as usize];
-        invoked > 0 && (endless || self.layout.count(row, counter as usize) < invoked)
-    }
-
-    /// The configurations after the effect, and whether it was the one due: rules 3 and 4.
-    fn successors(
-        &mut self,
-        row: &[u64],
-        class: u32,
-        source: Source,
-        after: u32,
-        due: u32,
-    ) -> Vec<(Vec<u64>, bool)> {
-        let mut successors = Vec::new();
-        let overwrites = self.space.effect(class) == Effect::Overwrite;
-        if overwrites {
-            for absorbed in self.absorbable(row) {
-                successors.push((self.effect(row, class, source, after, Some(absorbed)), false));
-            }
-        }
-        // To write what is there makes sense only to hide somebody who changed it in between.
-        let pointless = overwrites
-            && (row[0] & UNSEEN != 0 || u64::from(after) == row[0] & !UNSEEN && !self.hides(row, source));
-        if successors.is_empty() && !pointless {
-            successors.push((self.effect(row, class, source, after, None), false));
-        }
-        if let Source::Slot(slot) = source
-            && slot == due
-        {
-            let owed = !self.layout.is_taken(row, due);
-            for (successor, ends) in &mut successors {
-                *ends = true;
-                if owed {
-                    successor[0] &= !UNSEEN;
-                }
-            }
-        }
-        successors
-    }
-
-    /// Whether an overwriting operation from this source would absorb another one.
-    fn hides(&self, row: &[u64], source: Source) -> bool {
-        let taken = self.layout.taken(row);
-        (0..self.layout.slot_words).any(|word| {
-            let own = match source {
-                Source::Slot(slot) if slot as usize / 64 == word => 1u64 << (slot % 64),
-                _ => 0,
-            };
-            self.overwriting[word] & !taken[word] & !own != 0
-        })
-    }
-
-    /// Per class that does not overwrite but is legal here, the owed operation that returns first.
-    fn absorbable(&mut self, row: &[u64]) -> Vec<u32> {
-        let state = row[0] as u32;
-        let mut absorbable = Vec::new();
-        for active in 0..self.active.len() {
-            let class = self.active[active];
-            if self.space.effect(class) == Effect::Overwrite || self.space.step(state, class).is_none() {
-                continue;
-            }
-            let twins = &self.pending[class as usize];
-            absorbable.extend(twins.iter().copied().find(|&slot| !self.layout.is_taken(row, slot)));
-        }
-        absorbable
-    }
-
-    /// The row after one operation took effect, before anybody saw it.
-    fn effect(
-        &mut self,
-        row: &[u64],
-        class: u32,
-        source: Source,
-        after: u32,
-        absorbed: Option<u32>,
-    ) -> Vec<u64> {
-        let mut row = row.to_vec();
-        let (mut cost, mut path) = (rows::cost(&row), rows::path(&row));
-        if let Some(slot) = absorbed {
-            path = self.pass(&mut row, slot, path);
-        }
-        if self.space.effect(class) == Effect::Overwrite {
-            for word in 0..self.layout.slot_words {
-                let mut owed = self.overwriting[word] & !self.layout.taken(&row)[word];
-                while owed != 0 {
-                    let slot = word as u32 * 64 + owed.trailing_zeros();
-                    owed &= owed - 1;
-                    if !matches!(source, Source::Slot(own) if own == slot) {
-                        path = self.pass(&mut row, slot, path);
-                    }
-                }
-            }
-        }
-        let item = match source {
-            Source::Slot(slot) => {
-                self.layout.mark(&mut row, slot, true, false);
-                self.slots[slot as usize].map(|slot| slot.item).expect("a source is pending")
-            }
-            Source::Unknown => {
-                let counter = self.counter_of[class as usize] as usize;
-                let unknown = &self.program.unknown[class as usize];
-                let item = unknown[(self.layout.count(&row, counter) as usize).min(unknown.len() - 1)];
-                self.layout.increment(&mut row, counter);
-                cost += 1;
-                item
-            }
-        };
-        path = self.trace.take(path, item);
-        row[0] = u64::from(after) | UNSEEN;
-        rows::set_tail(&mut row, cost, path);
-        row
-    }
-
-    fn pass(&mut self, row: &mut [u64], slot: u32, path: u32) -> u32 {
-        self.layout.mark(row, slot, true, true);
-        let item =
-            self.slots[slot as usize].map(|slot| slot.item).expect("only pending operations are passed");
-        self.trace.pass(path, item)
-    }
-
-    /// Rule 1: whatever changes nothing here has its effect now.
-    fn settle(&mut self, row: &mut [u64]) {
-        let state = row[0] as u32;
-        self.know_idle(state);
-        let mut path = rows::path(row);
-        for word in 0..self.layout.slot_words {
-            let mut idle = self.idle[&state][word] & !self.layout.taken(row)[word];
-            if idle & !self.overwriting[word] != 0 {
-                row[0] &= !UNSEEN;
-            }
-            while idle != 0 {
-                let bit = idle & idle.wrapping_neg();
-                let slot = word as u32 * 64 + idle.trailing_zeros();
-                idle ^= bit;
-                let is_pure = self.pure[word] & bit != 0;
-                self.layout.mark(row, slot, true, !is_pure);
-                let item = self.slots[slot as usize]
-                    .map(|slot| slot.item)
-                    .expect("only pending operations are idle");
-                path = if is_pure { self.trace.take(path, item) } else { self.trace.pass(path, item) };
-            }
-        }
-        let cost = rows::cost(row);
-        rows::set_tail(row, cost, path);
-    }
-
-    fn know_idle(&mut self, state: u32) {
-        if self.idle.contains_key(&state) {
-            return;
-        }
-        let mut idle = vec![0; self.layout.slot_words];
-        for (at, slot) in self.slots.iter().enumerate() {
-            if let Some(Slot { class, .. }) = *slot
-                && self.space.step(state, class) == Some(state)
-            {
-                idle[at / 64] |= 1 << (at % 64);
-            }
-        }
-        self.idle.insert(state, idle);
     }
 }

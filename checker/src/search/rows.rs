@@ -9,6 +9,8 @@ use std::hash::Hasher;
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 
+use super::frontier::{Interrupted, Meter};
+
 /// Where things stand in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
@@ -54,6 +56,10 @@ impl Layout {
 
     pub(crate) fn taken<'r>(&self, row: &'r [u64]) -> &'r [u64] {
         &row[1..1 + self.slot_words]
+    }
+
+    pub(crate) fn passed<'r>(&self, row: &'r [u64]) -> &'r [u64] {
+        &row[1 + self.slot_words..1 + 2 * self.slot_words]
     }
 
     pub(crate) fn is_taken(&self, row: &[u64], slot: u32) -> bool {
@@ -125,6 +131,7 @@ pub(crate) struct Offer {
 }
 
 /// A set of rows.
+#[derive(Clone)]
 pub(crate) struct Table {
     pub(crate) layout: Layout,
     rows: Vec<u64>,
@@ -201,9 +208,15 @@ impl Table {
     /// Drops rows that another one covers and that cost no less. Looks at no more than `reach` rows per row, so that it
     /// stays linear; a covered row that stays costs time only. Answers whether one was dropped that carried something
     /// less than the one kept, so that dropping it was a guess; with `exact` there is no such guess.
-    pub(crate) fn prune(&mut self, pure: &[u64], reach: usize, exact: bool) -> bool {
+    pub(crate) fn prune(
+        &mut self,
+        pure: &[u64],
+        reach: usize,
+        exact: bool,
+        meter: &mut impl Meter,
+    ) -> Result<bool, Interrupted> {
         if self.len < 2 {
-            return false;
+            return Ok(false);
         }
         let layout = self.layout;
         let slots = layout.slot_words;
@@ -227,6 +240,9 @@ impl Table {
             if state != group_state {
                 (group_state, group_start) = (state, kept.len());
             }
+            if !meter.passes() {
+                return Err(Interrupted);
+            }
             let row = self.row(at as usize);
             let cover = kept[group_start..].iter().take(reach).find(|&&other| {
                 let other = self.row(other as usize);
@@ -240,7 +256,7 @@ impl Table {
         if kept.len() < self.len {
             self.keep(&kept);
         }
-        lossy
+        Ok(lossy)
     }
 
     /// Keeps just these rows, in this order.
