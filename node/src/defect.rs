@@ -43,6 +43,8 @@ catalogue! {
     R14 => raft,
     R21 => raft,
     R22 => raft,
+    R23 => raft,
+    R27 => raft,
     R36 => raft,
     G01 => client,
 }

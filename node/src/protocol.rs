@@ -83,6 +83,7 @@ pub struct Snapshot {
     /// The last position that it holds.
     pub index: u64,
     /// Objects and sessions, as [`crate::machine::Machine::encode`] gives them.
+    #[serde(with = "crate::wire::shared_bytes")]
     pub state: Arc<[u8]>,
 }
 
@@ -203,6 +204,21 @@ pub enum Note {
         from: u64,
         /// Up to this one.
         to: u64,
+    },
+    /// Took a snapshot of its state; the log before it goes.
+    SnapshotTaken {
+        /// The last position that it holds.
+        index: u64,
+    },
+    /// Replaced its state by another node's snapshot.
+    SnapshotInstalled {
+        /// The last position that it holds.
+        index: u64,
+    },
+    /// Got a snapshot that is none.
+    SnapshotRefused {
+        /// The last position that it was said to hold.
+        index: u64,
     },
 }
 

@@ -109,3 +109,28 @@ impl<'de> Deserialize<'de> for Blob {
         deserializer.deserialize_bytes(Bytes)
     }
 }
+
+/// Shared bytes that postcard copies as one piece: for `#[serde(with = "shared_bytes")]`.
+pub mod shared_bytes {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Blob;
+
+    /// Writes them.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(bytes: &Arc<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// The deserializer's.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[u8]>, D::Error> {
+        Blob::deserialize(deserializer).map(|blob| blob.0.into())
+    }
+}

@@ -94,3 +94,24 @@ pub(super) static R36: Description = Description {
     note: "When the leader changes, a node answers 'did not happen' for everything it had proposed or forwarded. What had \
            reached a majority commits all the same under the new leader.",
 };
+pub(super) static R23: Description = Description {
+    id: "R23",
+    title: "half of the voters count as a majority",
+    rule: "every decision needs more than half (Raft 5.2, 5.3)",
+    faults: &["partition"],
+    reachable: true,
+    home: Home::Node,
+    note: "n/2 rounded up, so only even numbers of voters are wrong: run four nodes. Cut in two halves, each half elects a \
+           leader, commits and serves reads.",
+};
+pub(super) static R27: Description = Description {
+    id: "R27",
+    title: "while the membership changes, a majority of the union decides",
+    rule: "joint consensus needs a majority of the old and of the new voters (Raft 6; thesis 4.3)",
+    faults: &["membership", "partition"],
+    reachable: false,
+    home: Home::Node,
+    note: "As CCF #3948 was close to. From {1,2,3} to {3,4,5}, nodes 3, 4 and 5 are a majority of the union but not of the \
+           old voters: cut off from 1 and 2, they elect a leader beside that of the old voters. The change must be under way \
+           when the partition comes, so random schedules need luck: the simulator's directed schedule shows it.",
+};

@@ -32,6 +32,11 @@ impl Settings {
         self.election_ms.start * (100 - LEASE_DRIFT_PERCENT) / 100
     }
 
+    /// Entries before a snapshot that stay in memory, for followers that are a little behind.
+    pub(super) fn kept_entries(&self) -> u64 {
+        self.snapshot_entries / 2
+    }
+
     /// How long to wait before asking the leader again for a read index.
     pub(super) fn ask_again_ms(&self) -> u64 {
         self.election_ms.start

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use crate::api::NodeId;
 use crate::protocol::{Effects, Ticket};
 use crate::raft::Raft;
-use crate::raft::log::{Entry, Index};
+use crate::raft::log::{Entry, Index, Payload};
 use crate::raft::message::{Body, HardState, Message, Record};
 
 /// What is known of the disk.
@@ -22,6 +22,8 @@ pub(super) struct Disk {
     durable_index: Index,
     /// The batch that holds the latest term and vote; `None` while it has not been handed out.
     hard_state: Option<Ticket>,
+    /// The latest batch that stands for everything before it.
+    checkpoint: Ticket,
 }
 
 impl Disk {
@@ -33,6 +35,7 @@ impl Disk {
             under_way: VecDeque::new(),
             durable_index: last,
             hard_state: Some(Ticket(0)),
+            checkpoint: Ticket(0),
         }
     }
 
@@ -56,8 +59,12 @@ impl Disk {
         self.hard_state.is_some_and(|ticket| ticket <= self.durable)
     }
 
+    pub(super) fn is_checkpoint_durable(&self) -> bool {
+        self.checkpoint <= self.durable
+    }
+
     /// The log was cut after `last`: what is written there later is another entry.
-    fn cut(&mut self, last: Index) {
+    pub(super) fn cut(&mut self, last: Index) {
         self.durable_index = self.durable_index.min(last);
         for (_, index) in &mut self.under_way {
             *index = last.min(*index);
@@ -70,6 +77,9 @@ impl Disk {
             self.issued = Ticket(self.issued.0 + 1);
             self.under_way.push_back((self.issued, last));
             self.hard_state.get_or_insert(self.issued);
+            if out.replaces {
+                self.checkpoint = self.issued;
+            }
         }
         out.ticket = self.issued;
     }
@@ -84,12 +94,22 @@ impl Raft {
 
     pub(super) fn append_entry(&mut self, entry: Entry) {
         self.out.persist.push(Record::Entry(entry.clone()));
+        self.track(entry);
+    }
+
+    /// Puts an entry that is on disk, or on its way there, at the end of the log. A membership is in force from here on
+    /// (RM1).
+    pub(super) fn track(&mut self, entry: Entry) {
+        if let Payload::Membership(membership) = &entry.payload {
+            self.memberships.push(entry.index, membership.clone());
+        }
         self.log.push(entry);
     }
 
     /// Drops the suffix from `from` on. The record that overwrites it says so on disk.
     pub(super) fn truncate(&mut self, from: Index) {
         self.log.truncate(from);
+        self.memberships.truncate(from);
         self.disk.cut(from.previous());
     }
 

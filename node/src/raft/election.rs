@@ -37,7 +37,7 @@ impl Raft {
         self.role = Role::PreCandidate(Votes::default());
         self.note(Note::ElectionProbed { term: next(self.hard.term).0 });
         let last = self.log.last();
-        for peer in self.peers().collect::<Vec<_>>() {
+        for peer in self.peers() {
             self.send(peer, Body::PreVote { last });
         }
         self.count_pre_vote(self.config.node);
@@ -51,7 +51,7 @@ impl Raft {
         self.leader = None;
         self.note(Note::ElectionStarted { term: term.0 });
         let last = self.log.last();
-        for peer in self.peers().collect::<Vec<_>>() {
+        for peer in self.peers() {
             // The own vote is not durable yet: after a crash it could go to somebody else.
             self.reply_durable_term(peer, Body::Vote { last });
         }
@@ -146,8 +146,7 @@ impl Raft {
     fn count_pre_vote(&mut self, from: NodeId) {
         let Role::PreCandidate(votes) = &mut self.role else { return };
         votes.granted.insert(from);
-        let count = votes.granted.len();
-        if self.is_quorum(count) {
+        if self.has_won() {
             self.campaign();
         }
     }
@@ -155,10 +154,15 @@ impl Raft {
     fn count_vote(&mut self, from: NodeId) {
         let Role::Candidate(votes) = &mut self.role else { return };
         votes.granted.insert(from);
-        let count = votes.granted.len();
-        if self.is_quorum(count) {
+        if self.has_won() {
             self.take_office();
         }
+    }
+
+    /// Whether those who granted their vote, or would, are a majority.
+    fn has_won(&self) -> bool {
+        let (Role::PreCandidate(votes) | Role::Candidate(votes)) = &self.role else { return false };
+        self.reached(|node| votes.granted.contains(&node))
     }
 
     /// The order of "up to date": the later last term, then the longer log (Raft 5.4.1).

@@ -21,6 +21,7 @@ impl Raft {
             return;
         }
         self.follow(from, term);
+        let (prev, entries) = self.skip_compacted(prev, entries);
         if self.log.term_at(prev.index) != Some(prev.term) {
             let hint = self.hint(prev.index);
             return self.reply_durable_term(from, Body::Rejected { prev: prev.index, hint });
@@ -36,6 +37,17 @@ impl Raft {
         // Not beyond the last new entry: what follows in the own log may not be the leader's (RL3).
         self.learn_commit(commit.min(matched));
         self.reply_durable(from, Body::Appended { matched }, matched);
+    }
+
+    /// Leaves out what a snapshot stands for here: it is committed, so the leader has the same.
+    fn skip_compacted(&self, prev: Position, mut entries: Vec<Entry>) -> (Position, Vec<Entry>) {
+        let base = self.log.base();
+        if prev.index >= base.index {
+            return (prev, entries);
+        }
+        let count = usize::try_from(base.index.0 - prev.index.0).unwrap_or(usize::MAX).min(entries.len());
+        entries.drain(..count);
+        (base, entries)
     }
 
     /// Deletes a suffix only where the terms differ (RL2).
@@ -82,14 +94,15 @@ impl Raft {
     fn hint(&self, prev: Index) -> Hint {
         match self.log.term_at(prev) {
             None => Hint { term: None, first: self.log.last_index().next() },
-            Some(term) => {
-                Hint { term: Some(term), first: self.log.first_of_term_at(prev).unwrap_or(Index(1)) }
-            }
+            Some(term) => Hint {
+                term: Some(term),
+                first: self.log.first_of_term_at(prev).unwrap_or(self.log.base().index.next()),
+            },
         }
     }
 
     /// Whether this node leads although a leader speaks to it: only those of defect R21 stay in office side by side.
-    fn has_rival(&self) -> bool {
+    pub(super) fn has_rival(&self) -> bool {
         let leads = matches!(self.role, Role::Leader(_));
         self.must(!leads, "a term has one leader (Raft 5.2, election safety)");
         leads

@@ -1,10 +1,14 @@
 //! What Raft nodes say to each other, and what they write down.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::api::NodeId;
 use crate::machine::Command;
 use crate::raft::log::{Entry, Index, Position, Term};
+use crate::raft::membership::Membership;
+use crate::wire::{Blob, shared_bytes};
 
 /// A message; its term is the sender's current one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +80,15 @@ pub enum Body {
         /// The last such entry.
         index: Index,
     },
+    /// A part of a snapshot, as the entries asked for are no longer there (Raft Figure 13).
+    Install(Part),
+    /// Answers `Install`: this much of the snapshot has arrived.
+    InstallReply {
+        /// Of the message answered.
+        last: Position,
+        /// The part to send next starts here.
+        offset: u64,
+    },
     /// A request came from a lower term than the message's.
     StaleTerm,
     /// Commands of clients of another node.
@@ -95,6 +108,21 @@ pub enum Body {
         /// This far.
         index: Index,
     },
+}
+
+/// A part of a snapshot on its way to a follower.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The last position that the snapshot holds; names it.
+    pub last: Position,
+    /// In force there.
+    pub membership: Membership,
+    /// Where in the snapshot the part belongs, in bytes.
+    pub offset: u64,
+    /// The part.
+    pub bytes: Blob,
+    /// Whether it is the last one. Then the answer is `Appended`.
+    pub is_last: bool,
 }
 
 /// Names a question for a read index.
@@ -119,6 +147,18 @@ pub struct HardState {
     pub vote: Option<NodeId>,
 }
 
+/// A snapshot with what Raft has to know of it (Raft 7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// The last position that it holds.
+    pub last: Position,
+    /// In force there.
+    pub membership: Membership,
+    /// The state machine.
+    #[serde(with = "shared_bytes")]
+    pub state: Arc<[u8]>,
+}
+
 /// What survives a crash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
@@ -126,4 +166,6 @@ pub enum Record {
     HardState(HardState),
     /// Goes to its position; what stood there and after it is gone.
     Entry(Entry),
+    /// Everything up to there; comes first, in a batch that replaces what was before.
+    Snapshot(Image),
 }

@@ -8,26 +8,29 @@
 //! | [`config`] | what a node is told at its start |
 //! | [`message`] | what nodes say to each other, what they write down |
 //! | [`log`] | the entries |
+//! | [`membership`] | who takes part, and what a majority is |
 //! | [`durability`] | which of them are on disk, and which answers wait for that |
 //! | [`election`] | timers, pre-votes, votes, winning and losing |
 //! | [`replication`] | the leader's side: sending entries, counting, committing |
 //! | [`follower`] | the follower's side: checking, truncating, accepting |
+//! | [`snapshots`] | what stands in for the log's beginning: taking, sending, installing |
 //! | [`reads`] | reads without a place in the log |
 //! | [`proposals`] | clients' commands on their way to a leader and back |
 //!
 //! Beyond the paper's core: pre-vote and check-quorum (thesis 9.6, 6.2), pipelined appends, reads and commands accepted
-//! at every node. Not here yet: snapshots (the log would get a base, see [`log`]), membership changes (the set of
-//! voters is [`Settings::members`], asked for by `is_quorum` only), leadership transfer.
+//! at every node.
 
 pub mod config;
 pub mod durability;
 pub mod election;
 pub mod follower;
 pub mod log;
+pub mod membership;
 pub mod message;
 pub mod proposals;
 pub mod reads;
 pub mod replication;
+pub mod snapshots;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -39,10 +42,12 @@ use crate::settings::Settings;
 use durability::Disk;
 use election::Votes;
 use log::{Index, Log, Payload, Term};
-use message::{Body, HardState, Message, Record};
+use membership::{Membership, Memberships};
+use message::{Body, HardState, Image, Message, Record};
 use proposals::Proposals;
 use reads::LocalReads;
 use replication::Leadership;
+use snapshots::Incoming;
 
 /// Entries handed out to be applied in one step at most, so that a long replay leaves room for heartbeats.
 const APPLY_MAX: u64 = 4096;
@@ -55,6 +60,11 @@ pub struct Raft {
     now: Millis,
     hard: HardState,
     log: Log,
+    memberships: Memberships,
+    /// The latest snapshot, if there is one.
+    image: Option<Image>,
+    /// One that a leader is sending.
+    incoming: Option<Incoming>,
     disk: Disk,
     /// Highest position known to be committed.
     commit: Index,
@@ -92,6 +102,16 @@ impl Raft {
         self.hard
     }
 
+    /// Who takes part, for checks of invariants and for people.
+    pub fn membership(&self) -> &Membership {
+        self.memberships.latest()
+    }
+
+    /// The latest snapshot, for checks of invariants and for people.
+    pub fn image(&self) -> Option<&Image> {
+        self.image.as_ref()
+    }
+
     fn receive(&mut self, from: NodeId, message: Message) {
         if !self.config.nodes.contains(&from) || from == self.config.node {
             return;
@@ -117,6 +137,8 @@ impl Raft {
             Body::Heartbeat { round, commit } => self.on_heartbeat(from, term, round, commit),
             Body::HeartbeatReply { round } => self.on_heartbeat_reply(from, round),
             Body::Commit { index } => self.on_commit(from, term, index),
+            Body::Install(part) => self.on_install(from, term, part),
+            Body::InstallReply { last, offset } => self.on_install_reply(from, last, offset),
             Body::StaleTerm => {}
             Body::Propose { commands } => self.on_propose(from, commands),
             Body::ReadIndex { id } => self.on_read_index(from, id),
@@ -128,7 +150,7 @@ impl Raft {
     /// Returns whether the message is dealt with. What clients pass on is of no term.
     fn refuse_lower_term(&mut self, from: NodeId, body: &Body) -> bool {
         match body {
-            Body::Append { .. } | Body::Heartbeat { .. } | Body::Commit { .. } => {
+            Body::Append { .. } | Body::Heartbeat { .. } | Body::Commit { .. } | Body::Install(_) => {
                 if self.config.defects.has(Defect::R21) && !matches!(self.role, Role::Leader(_)) {
                     return false;
                 }
@@ -137,7 +159,8 @@ impl Raft {
             Body::Vote { .. } => self.reply_durable_term(from, Body::VoteReply { granted: false }),
             Body::PreVote { .. } => self.reply_durable_term(from, Body::PreVoteReply { granted: false }),
             Body::Appended { .. } | Body::Rejected { .. } | Body::HeartbeatReply { .. } => {}
-            Body::PreVoteReply { .. } | Body::VoteReply { .. } | Body::StaleTerm => {}
+            Body::InstallReply { .. } | Body::StaleTerm => {}
+            Body::PreVoteReply { .. } | Body::VoteReply { .. } => {}
             Body::Propose { .. } | Body::ReadIndex { .. } | Body::ReadIndexReply { .. } => return false,
         }
         true
@@ -146,6 +169,25 @@ impl Raft {
     /// A deposed leader of defect R21 stays in office whatever it hears.
     fn ignores_higher_term(&self) -> bool {
         self.config.defects.has(Defect::R21) && matches!(self.role, Role::Leader(_))
+    }
+
+    /// Takes in a record that was read back from disk.
+    fn replay(&mut self, record: Record) {
+        match record {
+            Record::HardState(state) => self.hard = state,
+            Record::Entry(entry) => {
+                self.log.truncate(entry.index);
+                self.memberships.truncate(entry.index);
+                self.track(entry);
+            }
+            Record::Snapshot(image) => {
+                self.log.reset(image.last);
+                self.memberships = Memberships::new(image.membership.clone());
+                (self.commit, self.handed) = (image.last.index, image.last.index);
+                self.out.install = Some(image.snapshot());
+                self.image = Some(image);
+            }
+        }
     }
 
     fn tick(&mut self) {
@@ -167,6 +209,7 @@ impl Raft {
             self.sweep();
         }
         self.hand_out();
+        self.want_snapshot();
         self.reads.release(self.handed, &mut self.out.read);
         self.disk.hand_out(&mut self.out, self.log.last_index());
     }
@@ -177,7 +220,7 @@ impl Raft {
         for index in self.handed.0 + 1..=end {
             let entry = self.log.get(Index(index)).expect("the commit index is within the log");
             let (command, waiting) = match &entry.payload {
-                Payload::Noop => (None, Vec::new()),
+                Payload::Noop | Payload::Membership(_) => (None, Vec::new()),
                 Payload::Command(command) => (Some(command.clone()), self.proposals.decided(&command.author)),
             };
             self.out.apply.push(Decided { index, command, waiting });
@@ -192,12 +235,16 @@ impl Raft {
         self.sweep_at = self.now + config::SWEEP_MS;
     }
 
-    fn is_quorum(&self, count: usize) -> bool {
-        count > self.config.nodes.len() / 2
+    /// The highest value that a majority has reached; see [`Membership::reached`].
+    fn reached<T: Ord + Copy>(&self, of: impl Fn(NodeId) -> T) -> T {
+        self.membership().reached(self.config.defects, of)
     }
 
-    fn peers(&self) -> impl Iterator<Item = NodeId> + use<'_> {
-        self.config.nodes.iter().copied().filter(|node| *node != self.config.node)
+    /// The other voters.
+    fn peers(&self) -> Vec<NodeId> {
+        let mut nodes = self.membership().nodes();
+        nodes.retain(|node| *node != self.config.node);
+        nodes
     }
 
     fn send(&mut self, to: NodeId, body: Body) {
@@ -222,23 +269,16 @@ impl Protocol for Raft {
     const NAME: &'static str = "raft";
 
     fn restore(config: Settings, incarnation: Incarnation, records: Vec<Record>, now: Millis) -> Self {
-        let (mut hard, mut log) = (HardState::default(), Log::default());
-        for record in records {
-            match record {
-                Record::HardState(state) => hard = state,
-                Record::Entry(entry) => {
-                    log.truncate(entry.index);
-                    log.push(entry);
-                }
-            }
-        }
         let seed = config.seed ^ u64::from(config.node.0) << 48 ^ incarnation.0 << 32;
         let mut raft = Self {
             rng: ChaCha8Rng::seed_from_u64(seed),
             now,
-            hard,
-            disk: Disk::all_durable(log.last_index()),
-            log,
+            hard: HardState::default(),
+            disk: Disk::all_durable(Index(0)),
+            log: Log::default(),
+            memberships: Memberships::new(Membership::of(&config.members)),
+            image: None,
+            incoming: None,
             commit: Index(0),
             handed: Index(0),
             role: Role::Follower,
@@ -251,6 +291,8 @@ impl Protocol for Raft {
             out: Effects::default(),
             config,
         };
+        records.into_iter().for_each(|record| raft.replay(record));
+        raft.disk = Disk::all_durable(raft.log.last_index());
         raft.reset_election_timer();
         raft
     }
@@ -265,14 +307,15 @@ impl Protocol for Raft {
                 self.disk.durable(ticket);
                 self.count_own_vote();
             }
-            Input::Snapshot(_) => unreachable!("Raft asks for no snapshot"),
+            Input::Snapshot(snapshot) => self.on_snapshot(snapshot),
         }
         self.finish();
         std::mem::take(&mut self.out)
     }
 
     fn wake_at(&self) -> Millis {
-        if self.handed < self.commit.min(self.log.last_index()) {
+        let is_behind = self.handed < self.commit.min(self.log.last_index());
+        if is_behind || self.out.install.is_some() {
             return self.now;
         }
         let role_at = match &self.role {

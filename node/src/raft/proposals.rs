@@ -39,6 +39,11 @@ impl Proposals {
         self.open.is_empty()
     }
 
+    /// Whatever leader has been given all of them is to get them once more.
+    pub(super) fn route_anew(&mut self) {
+        self.routed_to = None;
+    }
+
     /// The command of this author is decided: who waits for its reply?
     pub(super) fn decided(&mut self, author: &Author) -> Vec<OperationId> {
         self.open.remove(author).map_or(Vec::new(), |proposal| proposal.waiting)

@@ -208,7 +208,8 @@ impl Raft {
         for (index, readers) in ready {
             self.answer_readers(index, readers);
         }
-        if needs_round && self.config.nodes.len() == 1 {
+        if needs_round && self.quorum_round() > quorum_round {
+            // It is a majority by itself.
             self.confirm_reads();
         }
     }
@@ -238,11 +239,11 @@ impl Raft {
     /// The latest round that a quorum has answered; the leader answers itself.
     fn quorum_round(&self) -> u64 {
         let Role::Leader(leadership) = &self.role else { return 0 };
-        let mut rounds: Vec<u64> =
-            leadership.progress.values().map(|progress| progress.acked_round).collect();
-        rounds.push(leadership.reads.round);
-        rounds.sort_unstable_by(|a, b| b.cmp(a));
-        rounds[self.config.nodes.len() / 2]
+        self.reached(|node| match leadership.progress.get(&node) {
+            Some(progress) => progress.acked_round,
+            None if node == self.config.node => leadership.reads.round,
+            None => 0,
+        })
     }
 
     fn has_lease(&self) -> bool {

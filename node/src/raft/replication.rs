@@ -14,6 +14,7 @@ use crate::raft::config::{APPEND_ENTRIES_MAX, APPENDS_IN_FLIGHT_MAX};
 use crate::raft::log::{Entry, Index, Payload, Position};
 use crate::raft::message::{Body, Hint};
 use crate::raft::reads::LeaderReads;
+use crate::raft::snapshots::Transfer;
 use crate::raft::{Raft, Role};
 
 /// What only a leader keeps.
@@ -53,6 +54,8 @@ enum Flow {
     Probing(Option<Millis>),
     /// With the last entries of the messages not answered yet, and when they were sent.
     Streaming(VecDeque<(Index, Millis)>),
+    /// It needs entries that are no longer there.
+    Installing(Transfer),
 }
 
 impl Progress {
@@ -77,6 +80,7 @@ impl Progress {
         match &self.flow {
             Flow::Probing(asked_at) => asked_at.is_none(),
             Flow::Streaming(in_flight) => in_flight.len() < APPENDS_IN_FLIGHT_MAX && self.next <= last,
+            Flow::Installing(transfer) => transfer.asked_at.is_none(),
         }
     }
 
@@ -87,6 +91,7 @@ impl Progress {
                 self.next = last.next();
                 in_flight.push_back((last, now));
             }
+            Flow::Installing(_) => {}
         }
     }
 
@@ -97,6 +102,9 @@ impl Progress {
             Flow::Streaming(in_flight) if in_flight.front().is_some_and(|(_, at)| *at < since) => {
                 self.probe(self.matched.next());
             }
+            Flow::Installing(transfer) if transfer.asked_at.is_some_and(|at| at < since) => {
+                transfer.asked_at = None;
+            }
             _ => {}
         }
     }
@@ -106,7 +114,7 @@ impl Raft {
     /// A quorum voted for this node. An entry of the new term goes out at once, as older ones commit only through it.
     pub(super) fn take_office(&mut self) {
         let next = self.log.last_index().next();
-        let peers: Vec<NodeId> = self.peers().collect();
+        let peers = self.peers();
         self.role = Role::Leader(Box::new(Leadership {
             progress: peers.into_iter().map(|peer| (peer, Progress::new(next, self.now))).collect(),
             heartbeat_at: self.now + self.config.heartbeat_ms,
@@ -149,8 +157,10 @@ impl Raft {
             return true;
         }
         let patience_ms = self.config.quorum_ms();
-        let heard = leadership.progress.values().filter(|one| self.now.since(one.heard_at) < patience_ms);
-        self.is_quorum(1 + heard.count())
+        self.reached(|node| {
+            let progress = leadership.progress.get(&node);
+            node == self.config.node || progress.is_some_and(|one| self.now.since(one.heard_at) < patience_ms)
+        })
     }
 
     /// What a leader does at the end of each step.
@@ -178,6 +188,10 @@ impl Raft {
                     in_flight.pop_front();
                 }
             }
+            Flow::Installing(transfer) if matched >= transfer.last().index => {
+                progress.flow = Flow::Streaming(VecDeque::new());
+            }
+            Flow::Installing(_) => {}
         }
         progress.next = progress.next.max(progress.matched.next());
     }
@@ -192,10 +206,21 @@ impl Raft {
         let is_stale = match progress.flow {
             Flow::Probing(_) => prev != progress.next.previous(),
             Flow::Streaming(_) => prev <= progress.matched,
+            Flow::Installing(_) => true,
         };
         if !is_stale {
             let next = shared.map_or(hint.first, Index::next);
             progress.probe(next.min(prev).min(last.next()));
+        }
+    }
+
+    /// A part of a snapshot has arrived.
+    pub(super) fn on_install_reply(&mut self, from: NodeId, last: Position, offset: u64) {
+        let now = self.now;
+        let Some(progress) = self.progress_of(from) else { return };
+        progress.heard_at = now;
+        if let Flow::Installing(transfer) = &mut progress.flow {
+            transfer.received(last, offset);
         }
     }
 
@@ -230,10 +255,11 @@ impl Raft {
     /// Commits the highest entry *of the current term* that a quorum holds durably, and with it all before (Raft 5.4.2).
     fn advance_commit(&mut self) {
         let Role::Leader(leadership) = &self.role else { return };
-        let mut matched: Vec<Index> = leadership.progress.values().map(|progress| progress.matched).collect();
-        matched.push(self.disk.durable_index());
-        matched.sort_unstable_by(|a, b| b.cmp(a));
-        let held_by_quorum = matched[self.config.nodes.len() / 2];
+        let held_by_quorum = self.reached(|node| match leadership.progress.get(&node) {
+            Some(progress) => progress.matched,
+            None if node == self.config.node => self.disk.durable_index(),
+            None => Index(0),
+        });
         if held_by_quorum > self.commit && self.log.term_at(held_by_quorum) == Some(self.hard.term) {
             self.commit = held_by_quorum;
         }
@@ -245,8 +271,18 @@ impl Raft {
         let Role::Leader(leadership) = &mut self.role else { return };
         for (peer, progress) in &mut leadership.progress {
             while progress.may_send(last) {
+                if let Flow::Installing(transfer) = &mut progress.flow {
+                    let body = transfer.part(self.now);
+                    self.out.send.push((*peer, super::Message { term, body }));
+                    continue;
+                }
                 let index = progress.next.previous();
-                let prev_term = self.log.term_at(index).expect("next is at most one past the end of the log");
+                let Some(prev_term) = self.log.term_at(index) else {
+                    // Also when only the entry before the next one is gone (RS2).
+                    let image = self.image.clone().expect("a log that was cut stands on a snapshot");
+                    progress.flow = Flow::Installing(Transfer::new(image));
+                    continue;
+                };
                 let prev = Position { term: prev_term, index };
                 let entries = self.log.from(progress.next, APPEND_ENTRIES_MAX).to_vec();
                 let end = Index(index.0 + entries.len() as u64);

@@ -75,7 +75,7 @@ async fn serve<P: Protocol>(options: Options) -> Result<(), ServerError> {
     let peer_listener = listen("--peer-listen", &options.peer_listen).await?;
     let disk = FileDisk::open(&options.data)
         .map_err(|source| StorageError::Disk { what: "opening the data directory".into(), source })?;
-    let (mut wal, recovered) = Wal::open(disk, settings.node, SEGMENT_BYTES)?;
+    let (mut wal, recovered) = Wal::open(disk, settings.node, segment_bytes(settings.snapshot_entries))?;
     let Recovered { records, incarnation, cut } = recovered;
     if let Some((file, offset, bytes)) = cut {
         warn!(
@@ -104,6 +104,14 @@ async fn serve<P: Protocol>(options: Options) -> Result<(), ServerError> {
             Ok(())
         }
     }
+}
+
+/// Size of a segment of the log. Each snapshot starts a new one, so those that are taken often get small ones.
+fn segment_bytes(snapshot_entries: u64) -> usize {
+    const ENTRY_BYTES: usize = 256;
+    const SEGMENT_BYTES_MIN: usize = 64 << 10;
+    let entries = usize::try_from(snapshot_entries).unwrap_or(usize::MAX);
+    entries.saturating_mul(ENTRY_BYTES).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES)
 }
 
 fn log_start(options: &Options, status: &Status) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::api::{NodeId, Refusal, RefusalCode, Reply, Request, Status};
 use crate::protocol::{Millis, Note, OperationId, Protocol, Ticket};
@@ -200,6 +200,11 @@ fn log_note(note: &Note) {
         Note::Follows { leader, term } => info!("follows {leader} in term {term}"),
         Note::Truncated { from, to } => {
             info!("dropped entries {from} to {to}, which conflict with the leader's")
+        }
+        Note::SnapshotTaken { index } => info!("took a snapshot at {index}"),
+        Note::SnapshotInstalled { index } => info!("installed a snapshot of {index}"),
+        Note::SnapshotRefused { index } => {
+            warn!("refused a snapshot said to be of {index}: it does not decode")
         }
     }
 }

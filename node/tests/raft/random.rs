@@ -12,6 +12,11 @@ fn sound_nodes_survive_random_schedules() {
 }
 
 #[test]
+fn tiny_snapshots_survive_random_schedules() {
+    check_sound::<Raft>(300..330, |config| config.snapshot_entries = 10);
+}
+
+#[test]
 fn sound_leases_survive_random_schedules() {
     check_sound::<Raft>(100..120, |config| config.reads = Reads::Lease);
 }

@@ -3,7 +3,7 @@
 //! Lines that start with `#` are for the reader. Rewrite the expectations with `UPDATE_EXPECT=1`, and read them.
 //!
 //! ```text
-//! nodes 3 [lease] [R09 ...]   a cluster, every record on disk at once
+//! nodes 3 [lease] [snapshot-entries=5] [members=n1,n2] [R09 ...]   a cluster, every record on disk at once
 //! slow-disk n1                n1's records wait for `sync`
 //! sync n1                     n1's disk has written everything
 //! timeout n1                  time passes until n1 wants a tick; only n1 gets it
@@ -26,7 +26,8 @@ use rashomon_node::api::{NodeId, Operation};
 use rashomon_node::defect::{Defect, Defects};
 use rashomon_node::protocol::{Note, Protocol};
 use rashomon_node::raft::log::{Index, Payload};
-use rashomon_node::raft::message::{Body, Message};
+use rashomon_node::raft::membership::Membership;
+use rashomon_node::raft::message::{Body, Message, Part};
 use rashomon_node::settings::Reads;
 
 use rashomon_node::raft::Raft;
@@ -76,9 +77,16 @@ fn command(cluster: &mut Cluster, words: &[&str], said: &mut String) {
         ["nodes", count, options @ ..] => {
             let defects: Defects = options.iter().filter_map(|word| word.parse::<Defect>().ok()).collect();
             let reads = if options.contains(&"lease") { Reads::Lease } else { Reads::ReadIndex };
+            let option = |name: &str| options.iter().find_map(|word| word.strip_prefix(name));
             *cluster = Cluster::with(count.parse().unwrap(), |config| {
                 config.defects = defects;
                 config.reads = reads;
+                if let Some(entries) = option("snapshot-entries=") {
+                    config.snapshot_entries = entries.parse().unwrap();
+                }
+                if let Some(members) = option("members=") {
+                    config.members = nodes(members);
+                }
             });
         }
         ["slow-disk", id] => cluster.node(node(id)).syncs = false,
@@ -117,6 +125,10 @@ fn command(cluster: &mut Cluster, words: &[&str], said: &mut String) {
     }
 }
 
+fn nodes(words: &str) -> Vec<NodeId> {
+    words.split(',').map(node).collect()
+}
+
 fn node(word: &str) -> NodeId {
     NodeId(word.strip_prefix('n').and_then(|number| number.parse().ok()).expect("a node is n1, n2, …"))
 }
@@ -152,6 +164,9 @@ fn state(cluster: &Cluster, said: &mut String) {
             .iter()
             .map(|entry| match &entry.payload {
                 Payload::Noop => format!("{}:noop", entry.term.0),
+                Payload::Membership(membership) => {
+                    format!("{}:{}", entry.term.0, describe_membership(membership))
+                }
                 Payload::Command(command) => {
                     format!("{}:{}", entry.term.0, describe_operation(&command.operation))
                 }
@@ -159,7 +174,7 @@ fn state(cluster: &Cluster, said: &mut String) {
             .collect();
         writeln!(
             said,
-            "{id} {:?} term {} vote {} leader {} commit {} applied {} digest {:08x} log [{}]",
+            "{id} {:?} term {} vote {} leader {} commit {} applied {} digest {:08x}{} log {}[{}]",
             view.role,
             view.term,
             core.hard_state().vote.map_or("-".into(), |vote| vote.to_string()),
@@ -167,9 +182,27 @@ fn state(cluster: &Cluster, said: &mut String) {
             view.commit,
             replica.machine().applied(),
             replica.machine().digest() >> 32,
+            if core.membership().nodes().len() == cluster.nodes.len() && !core.membership().is_joint() {
+                String::new()
+            } else {
+                format!(" members {}", describe_membership(core.membership()))
+            },
+            match core.log().base().index.0 {
+                0 => String::new(),
+                base => format!("after {}:{base} ", core.log().base().term.0),
+            },
             log.join(" ")
         )
         .unwrap();
+    }
+}
+
+fn describe_membership(membership: &Membership) -> String {
+    let list = |nodes: &[NodeId]| nodes.iter().map(NodeId::to_string).collect::<Vec<_>>().join(",");
+    if membership.is_joint() {
+        format!("{}->{}", list(membership.outgoing()), list(membership.voters()))
+    } else {
+        list(membership.voters())
     }
 }
 
@@ -191,6 +224,15 @@ fn describe(message: &Message) -> String {
             commit.0
         ),
         Body::Propose { commands } => format!("propose {} commands", commands.len()),
+        Body::Install(Part { last, offset, bytes, is_last, .. }) => {
+            let end = if *is_last { ", the last" } else { "" };
+            format!(
+                "snapshot of {}:{} from {offset}, {} bytes{end}",
+                last.term.0,
+                last.index.0,
+                bytes.0.len()
+            )
+        }
         body => format!("{body:?}"),
     };
     format!("term {}, {body}", message.term.0)
@@ -204,6 +246,9 @@ fn describe_note(note: &Note) -> String {
         Note::SteppedDown { term, reason } => format!("steps down from term {term}: {reason}"),
         Note::Follows { leader, term } => format!("follows {leader} in term {term}"),
         Note::Truncated { from, to } => format!("drops entries {from} to {to}"),
+        Note::SnapshotTaken { index } => format!("takes a snapshot at {index}"),
+        Note::SnapshotInstalled { index } => format!("installs a snapshot of {index}"),
+        Note::SnapshotRefused { index } => format!("refuses a snapshot of {index}"),
     }
 }
 
@@ -225,6 +270,11 @@ fn slow_disks() {
 #[test]
 fn lost_and_repeated() {
     check("lost_and_repeated.txt");
+}
+
+#[test]
+fn snapshot_for_a_straggler() {
+    check("snapshot_for_a_straggler.txt");
 }
 
 #[test]

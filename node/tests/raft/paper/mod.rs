@@ -3,6 +3,7 @@
 mod clients;
 mod election;
 mod replication;
+mod snapshots;
 
 use rashomon_node::api::{NodeId, Operation, RefusalCode, Reply, Role};
 use rashomon_node::defect::{Defect, Defects};
