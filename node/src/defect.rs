@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 mod client;
+mod paxos;
 mod raft;
 
 /// Makes the enumeration, its order and its descriptions of one line per defect.
@@ -46,6 +47,20 @@ catalogue! {
     R23 => raft,
     R27 => raft,
     R36 => raft,
+    P01 => paxos,
+    P02 => paxos,
+    P03 => paxos,
+    P05 => paxos,
+    P06 => paxos,
+    P08 => paxos,
+    P09 => paxos,
+    P11 => paxos,
+    P12 => paxos,
+    P13 => paxos,
+    P14 => paxos,
+    P16 => paxos,
+    P17 => paxos,
+    P18 => paxos,
     G01 => client,
 }
 

@@ -9,6 +9,7 @@
 pub mod api;
 pub mod defect;
 pub mod machine;
+pub mod paxos;
 pub mod protocol;
 pub mod raft;
 pub mod replica;

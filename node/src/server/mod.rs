@@ -26,6 +26,8 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::api::Status;
+use crate::defect::Defect;
+use crate::paxos::Paxos;
 use crate::protocol::Protocol;
 use crate::raft::Raft;
 use crate::replica::Replica;
@@ -64,6 +66,7 @@ pub enum ServerError {
 pub async fn run(options: Options) -> Result<(), ServerError> {
     match options.protocol {
         ProtocolName::Raft => serve::<Raft>(options).await,
+        ProtocolName::Paxos => serve::<Paxos>(options).await,
     }
 }
 
@@ -82,7 +85,7 @@ async fn serve<P: Protocol>(options: Options) -> Result<(), ServerError> {
             "cut a torn tail of {bytes} bytes at offset {offset} of {file}: a write that was never acknowledged"
         );
     }
-    if settings.defects.has(crate::defect::Defect::R03) {
+    if [Defect::R03, Defect::P02].into_iter().any(|defect| settings.defects.has(defect)) {
         wal.stop_syncing();
     }
     for defect in settings.defects.iter() {

@@ -68,6 +68,8 @@ pub struct Options {
 pub enum ProtocolName {
     /// [`crate::raft`].
     Raft,
+    /// [`crate::paxos`].
+    Paxos,
 }
 
 /// `2=10.0.0.2:7000`

@@ -1,0 +1,289 @@
+//! The distinguished leader: timers, probing, and phase 1 for all slots at once.
+//!
+//! All of this serves liveness; whatever it decides, ballots keep what is chosen safe (PP7). A node that has heard of no
+//! leader for a random time asks whether a majority *would* promise; then it prepares a ballot above all it has heard of.
+//! Acceptors that hear a leader listen to nobody else, which is also what leases rest on (PP9). A leader that a
+//! majority does not answer resigns.
+
+use std::collections::BTreeMap;
+
+use rand::RngExt;
+
+use crate::api::NodeId;
+use crate::defect::Defect;
+use crate::paxos::basic::{Ballot, Highest, Tally};
+use crate::paxos::config::VALUES_MAX;
+use crate::paxos::durability::Own;
+use crate::paxos::message::{Message, Record, Reported, Slot, Value};
+use crate::paxos::{Paxos, Role};
+use crate::protocol::Note;
+
+/// Phase 1 of a candidate.
+#[derive(Debug)]
+pub(super) struct Campaign {
+    pub(super) ballot: Ballot,
+    /// The first slot that was not known to be chosen when it began.
+    from: Slot,
+    /// Whose reports are complete.
+    promises: Tally,
+    /// Of the nodes whose reports are not: what to ask for next.
+    reported_to: BTreeMap<NodeId, Slot>,
+    /// The highest accepted value of each slot that is not empty.
+    slots: BTreeMap<Slot, Highest<Value>>,
+    /// The furthest compaction, and whose.
+    compacted: Option<(Slot, NodeId)>,
+}
+
+impl Paxos {
+    pub(super) fn reset_election_timer(&mut self) {
+        self.election_at = self.now + self.rng.random_range(self.settings.election_ms.clone());
+    }
+
+    /// The election timer ran out.
+    pub(super) fn look_for_promises(&mut self) {
+        self.reset_election_timer();
+        if !self.is_acceptor() || !self.may_campaign() {
+            self.founding.is_eager = true;
+            return;
+        }
+        self.follows = None;
+        let ballot = self.next_ballot();
+        self.role = Role::Probing(ballot, Tally::default());
+        self.note(Note::ElectionProbed { term: ballot.round });
+        for node in self.other_members().collect::<Vec<_>>() {
+            self.send(node, Message::Probe { ballot });
+        }
+        self.count_willing(self.settings.node, ballot);
+    }
+
+    /// Above every ballot heard of and, as the own promise is durable before anybody hears of it, above every ballot ever
+    /// used by this node (PP1).
+    fn next_ballot(&self) -> Ballot {
+        if self.settings.defects.has(Defect::P08) {
+            return Ballot { round: self.slots.promised().round + 1, node: NodeId(0) };
+        }
+        self.slots.promised().max(self.seen).next_of(self.settings.node)
+    }
+
+    /// While a leader is heard, nobody else is: they were cut off, not the leader. After a restart a leader may have been
+    /// heard just before (PP9).
+    fn hears_leader(&self) -> bool {
+        match self.role {
+            Role::Leading(_) => !self.settings.defects.has(Defect::P14),
+            _ => self.now.since(self.heard_at) < self.settings.loyalty_ms(),
+        }
+    }
+
+    pub(super) fn on_probe(&mut self, from: NodeId, ballot: Ballot) {
+        if !self.is_acceptor() || self.hears_leader() {
+            return;
+        }
+        if ballot <= self.slots.promised() && !self.settings.defects.has(Defect::P08) {
+            return self.send(from, Message::Refused { promised: self.slots.promised() });
+        }
+        self.send(from, Message::Willing { ballot });
+    }
+
+    pub(super) fn count_willing(&mut self, from: NodeId, ballot: Ballot) {
+        let count = self.settings.acceptors_count();
+        let Role::Probing(probed, willing) = &mut self.role else { return };
+        if *probed != ballot {
+            return;
+        }
+        willing.insert(from);
+        if willing.is_majority_of(count) {
+            self.prepare();
+        }
+    }
+
+    /// Phase 1a. The own promise comes first: only once it is durable may others hear of the ballot (PP1).
+    pub(super) fn prepare(&mut self) {
+        let ballot = self.next_ballot();
+        self.reset_election_timer();
+        let Ok(rises) = self.slots.promised.raise(ballot) else {
+            return self.become_follower("its own promise is higher");
+        };
+        if rises {
+            self.record_promise(ballot);
+        }
+        let from = self.slots.chosen().next();
+        self.follows = None;
+        self.role = Role::Preparing(Box::new(Campaign {
+            ballot,
+            from,
+            promises: Tally::default(),
+            reported_to: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            compacted: None,
+        }));
+        self.note(Note::ElectionStarted { term: ballot.round });
+        for node in self.other_members().collect::<Vec<_>>() {
+            self.out.send_durable.push((node, Message::Prepare { ballot, from }));
+        }
+        self.once_durable(Own::Promise(ballot));
+    }
+
+    /// Defect P01 forgets promises.
+    fn record_promise(&mut self, ballot: Ballot) {
+        if !self.settings.defects.has(Defect::P01) {
+            self.persist(Record::Promised(ballot));
+        }
+    }
+
+    /// Phase 1b: the promise, and everything accepted from the asked slot on (PP2).
+    pub(super) fn on_prepare(&mut self, from: NodeId, ballot: Ballot, first: Slot) {
+        let is_new = ballot != self.slots.promised();
+        if !self.is_acceptor() || (is_new && ballot > self.slots.promised() && self.hears_leader()) {
+            return;
+        }
+        match self.slots.promised.raise(ballot) {
+            Err(refused) => self.send(from, Message::Refused { promised: refused.promised }),
+            Ok(rises) => {
+                if rises {
+                    self.record_promise(ballot);
+                    self.depose_below(ballot, "a higher ballot was promised");
+                    self.reset_election_timer();
+                }
+                self.report(from, ballot, first);
+            }
+        }
+    }
+
+    fn report(&mut self, to: NodeId, ballot: Ballot, from: Slot) {
+        let mut slots = self.slots.report(from, VALUES_MAX + 1);
+        let rest = (slots.len() > VALUES_MAX).then(|| slots.pop().map(|one| one.slot)).flatten();
+        let compacted = if self.settings.defects.has(Defect::P17) { Slot(0) } else { self.slots.base() };
+        self.send_durable(to, Message::Promise { ballot, from, compacted, slots, rest });
+    }
+
+    /// The own promise is durable.
+    pub(super) fn own_promise(&mut self, ballot: Ballot) {
+        let Role::Preparing(campaign) = &self.role else { return };
+        if campaign.ballot == ballot {
+            let (from, base) = (campaign.from, self.slots.base());
+            let slots = self.slots.report(from, usize::MAX);
+            self.on_promise(self.settings.node, ballot, from, base, slots, None);
+        }
+    }
+
+    /// Takes a part of a report; only a complete one counts, and only for this very ballot (PP4).
+    pub(super) fn on_promise(
+        &mut self,
+        node: NodeId,
+        ballot: Ballot,
+        from: Slot,
+        compacted: Slot,
+        slots: Vec<Reported>,
+        rest: Option<Slot>,
+    ) {
+        let adopts_first = self.settings.defects.has(Defect::P03);
+        let Role::Preparing(campaign) = &mut self.role else { return };
+        let wanted = campaign.reported_to.get(&node).copied().unwrap_or(campaign.from);
+        if campaign.ballot != ballot || from != wanted || campaign.promises.contains(node) {
+            return;
+        }
+        for Reported { slot, accepted } in slots {
+            let highest = campaign.slots.entry(slot).or_default();
+            if !adopts_first || highest.is_empty() {
+                highest.report(accepted);
+            }
+        }
+        if compacted >= campaign.from && campaign.compacted.is_none_or(|(slot, _)| compacted > slot) {
+            campaign.compacted = Some((compacted, node));
+        }
+        match rest {
+            Some(rest) => {
+                campaign.reported_to.insert(node, rest);
+                self.send(node, Message::Prepare { ballot, from: rest });
+            }
+            None => {
+                campaign.promises.insert(node);
+                self.try_take_office();
+            }
+        }
+    }
+
+    /// With a majority of promises the candidate leads, unless slots that it lacks are compacted elsewhere: those are
+    /// chosen, not empty, and it has to fetch a snapshot first (PP12).
+    pub(super) fn try_take_office(&mut self) {
+        let count = self.settings.acceptors_count();
+        let chosen = self.slots.chosen();
+        let Role::Preparing(campaign) = &mut self.role else { return };
+        if !campaign.promises.is_majority_of(count) {
+            return;
+        }
+        match campaign.compacted {
+            Some((slot, node)) if slot > chosen => self.ask_to_learn(node),
+            _ => {
+                let (ballot, slots) = (campaign.ballot, std::mem::take(&mut campaign.slots));
+                self.take_office(ballot, slots);
+            }
+        }
+    }
+
+    /// A ballot above the own one was heard of: leave office, or the way there (PP7).
+    pub(super) fn on_refused(&mut self, promised: Ballot) {
+        self.seen = self.seen.max(promised);
+        self.depose_below(promised, "a higher ballot was promised elsewhere");
+    }
+
+    pub(super) fn depose_below(&mut self, ballot: Ballot, reason: &'static str) {
+        if self.own_ballot().is_some_and(|own| own < ballot) {
+            self.become_follower(reason);
+        }
+    }
+
+    /// The ballot that this node leads, or tries to.
+    pub(super) fn own_ballot(&self) -> Option<Ballot> {
+        match &self.role {
+            Role::Following => None,
+            Role::Probing(ballot, _) => Some(*ballot),
+            Role::Preparing(campaign) => Some(campaign.ballot),
+            Role::Leading(office) => Some(office.ballot),
+        }
+    }
+
+    pub(super) fn become_follower(&mut self, reason: &'static str) {
+        if let Role::Leading(office) = std::mem::replace(&mut self.role, Role::Following) {
+            self.note(Note::SteppedDown { term: office.ballot.round, reason });
+            self.reset_election_timer();
+            self.reads.give_back(office.reads);
+            self.follows = None;
+        }
+    }
+
+    /// The sender leads `ballot`: follow it. A leader of a ballot below one promised or followed is told so instead.
+    /// Returns whether it is followed.
+    pub(super) fn follow(&mut self, from: NodeId, ballot: Ballot) -> bool {
+        let followed = self.follows.map_or(Ballot::NONE, |(ballot, _)| ballot);
+        let bar = self.slots.promised().max(followed);
+        let is_meek = self.settings.defects.has(Defect::P06);
+        if ballot < bar && !is_meek {
+            self.send(from, Message::Refused { promised: bar });
+            return false;
+        }
+        if matches!(self.role, Role::Leading(_)) && (is_meek || self.settings.defects.has(Defect::P08)) {
+            // Two in office side by side: each goes on.
+            return is_meek;
+        }
+        self.seen = self.seen.max(ballot);
+        self.become_follower("another leader was heard");
+        self.heard_at = self.now;
+        self.founding.is_eager = false;
+        self.reset_election_timer();
+        if self.follows != Some((ballot, from)) {
+            self.follows = Some((ballot, from));
+            self.reads.ask_anew();
+            self.note(Note::Follows { leader: from, term: ballot.round });
+        }
+        true
+    }
+
+    /// The leader that this node gives operations to: itself, or whom it follows.
+    pub(super) fn leader(&self) -> Option<NodeId> {
+        match &self.role {
+            Role::Leading(_) => Some(self.settings.node),
+            _ => self.follows.map(|(_, leader)| leader),
+        }
+    }
+}
