@@ -46,6 +46,7 @@ catalogue! {
     R22 => raft,
     R23 => raft,
     R27 => raft,
+    R32 => raft,
     R36 => raft,
     P01 => paxos,
     P02 => paxos,
@@ -62,6 +63,8 @@ catalogue! {
     P17 => paxos,
     P18 => paxos,
     G01 => client,
+    G02 => client,
+    G04 => client,
 }
 
 /// Where a defect lives.

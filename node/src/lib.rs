@@ -1,4 +1,4 @@
-//! The reference system: a replicated register store over Raft.
+//! The reference system: a replicated store of registers, sets, counters, lists and queues.
 //!
 //! A client's operation travels one way: [`api`] → [`server`] → [`replica`] → protocol core ([`raft`]) → [`storage`] and
 //! peers → state [`machine`] → reply. Everything that decides is pure (time, randomness and disk results are arguments); everything that

@@ -7,15 +7,14 @@
 use rustc_hash::FxHashMap;
 
 use crate::api::operation::KEY_BYTES_MAX;
-use crate::api::{NodeId, Operation, Refusal, RefusalCode, Reply, Request, Status};
+use crate::api::{NodeId, Operation, Refusal, RefusalCode, RegisterOperation, Reply, Request, Status};
+use crate::defect::Defect;
+use crate::machine::sessions::Limits;
 use crate::machine::{Author, Command, Machine};
 use crate::protocol::{
-    Ask, Effects, Incarnation, Input, Millis, Note, Offered, OperationId, Protocol, Snapshot, Ticket,
+    Ask, Decided, Effects, Incarnation, Input, Millis, Note, Offered, OperationId, Protocol, Snapshot, Ticket,
 };
 use crate::settings::{Reads, Settings};
-
-/// Sessions that the store remembers; part of the replicated state's definition, hence the same on every node.
-pub const SESSIONS_MAX: usize = 65_536;
 
 /// One thing that happened to a node.
 #[derive(Debug)]
@@ -75,7 +74,7 @@ impl<P: Protocol> Replica<P> {
             core: P::restore(settings.clone(), incarnation, records, now),
             settings,
             incarnation,
-            machine: Machine::new(SESSIONS_MAX),
+            machine: Machine::new(Limits::default()),
             reads: FxHashMap::default(),
             named_count: 0,
         }
@@ -120,10 +119,7 @@ impl<P: Protocol> Replica<P> {
             let snapshot = effects.snapshot;
             self.carry_out(effects, &mut output);
             next = snapshot.then(|| {
-                Input::Snapshot(Snapshot {
-                    index: self.machine.applied(),
-                    state: self.machine.encode().into(),
-                })
+                Input::Snapshot(Snapshot { index: self.machine.applied(), state: self.snapshot().into() })
             });
         }
         output
@@ -167,7 +163,7 @@ impl<P: Protocol> Replica<P> {
     fn ask(&mut self, id: OperationId, request: Request) -> Result<Ask, Refusal> {
         let Request { sessioned, operation } = request;
         let own = Author::Node(self.settings.node, id);
-        if let Operation::Register(key, _) = &operation
+        if let Some(key) = operation.key()
             && key.len() > KEY_BYTES_MAX
         {
             return Err(malformed(format!(
@@ -201,8 +197,7 @@ impl<P: Protocol> Replica<P> {
             assert_eq!(self.machine.applied(), snapshot.index, "a snapshot says what it holds");
         }
         for decided in &effects.apply {
-            let reply = self.machine.apply(decided.index, decided.command.as_ref());
-            if let Some(reply) = reply {
+            if let Some(reply) = self.apply(decided) {
                 output.answers.extend(decided.waiting.iter().map(|id| (*id, Ok(reply.clone()))));
             }
         }
@@ -226,8 +221,39 @@ impl<P: Protocol> Replica<P> {
         output.send_durable.extend(effects.send_durable);
         output.notes.extend(effects.notes);
     }
+
+    /// Applies a decided position: as it is, on a sound node.
+    fn apply(&mut self, decided: &Decided) -> Option<Reply> {
+        let Decided { index, command, waiting } = decided;
+        let defects = self.settings.defects;
+        if defects.has(Defect::G02)
+            && let Some(Command { author: Author::Session(sessioned), .. }) = command
+        {
+            self.machine.forget_reply(sessioned.session);
+        }
+        if defects.has(Defect::G04)
+            && waiting.is_empty()
+            && let Some(Command { author, operation: Operation::Register(key, cas) }) = command
+            && let RegisterOperation::Cas { new: value, .. } | RegisterOperation::Create(value) = *cas
+        {
+            let stripped = Command { author: *author, operation: Operation::write(key.clone(), value) };
+            return self.machine.apply(*index, Some(&stripped));
+        }
+        self.machine.apply(*index, command.as_ref())
+    }
+
+    /// The state machine's bytes for a snapshot; all of it, on a sound node.
+    fn snapshot(&self) -> Vec<u8> {
+        if self.settings.defects.has(Defect::R32) {
+            return self.machine.clone().without_replies().encode();
+        }
+        self.machine.encode()
+    }
 }
 
 fn malformed(text: String) -> Refusal {
     Refusal { code: RefusalCode::BadRequest, definite: true, text }
 }
+
+#[cfg(test)]
+mod tests;

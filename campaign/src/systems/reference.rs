@@ -113,6 +113,12 @@ fn answer(reply: api::Reply) -> Outcome {
         api::Reply::Mismatch { found } => {
             Err(ErrorCode::Precondition.with(format!("the register held {}", Value::from(found))))
         }
+        api::Reply::Added => Ok(Reply::done()),
+        api::Reply::Sum(sum) => Ok(Reply::value(sum)),
+        api::Reply::Taken(element) => Ok(Reply::value(element)),
+        api::Reply::Elements(elements) => {
+            Ok(Reply::value(elements.into_iter().map(Value::Int).collect::<Vec<Value>>()))
+        }
         api::Reply::Opened(_) | api::Reply::Done | api::Reply::NotApplied(_) => {
             Err(ErrorCode::MalformedReply.with(format!("{reply:?}")))
         }
@@ -125,9 +131,10 @@ fn call_error(error: &api::CallError, is_late: bool) -> CallError {
         api::CallError::Refused(refusal) => match refusal.code {
             RefusalCode::NoLeader => ErrorCode::NoLeader,
             RefusalCode::Overloaded => ErrorCode::Overloaded,
-            RefusalCode::BadRequest | RefusalCode::Unsupported | RefusalCode::Conflict => {
-                ErrorCode::Unsupported
-            }
+            RefusalCode::TooLarge
+            | RefusalCode::BadRequest
+            | RefusalCode::Unsupported
+            | RefusalCode::Conflict => ErrorCode::Unsupported,
             RefusalCode::Timeout => ErrorCode::Timeout,
             RefusalCode::SessionUnknown | RefusalCode::Superseded => ErrorCode::SessionLost,
             RefusalCode::Deposed => ErrorCode::LeaderChanged,

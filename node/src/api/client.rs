@@ -13,7 +13,7 @@ use tarpc::context::{self, Context};
 use tokio::net::TcpStream;
 
 use crate::api::{
-    Operation, Refusal, RefusalCode, RegistersClient, Reply, Request, Sequence, SessionId, Sessioned, Status,
+    Operation, Refusal, RefusalCode, Reply, Request, Sequence, SessionId, Sessioned, Status, StoreClient,
 };
 use crate::wire;
 
@@ -70,7 +70,7 @@ impl CallError {
 pub struct Client {
     address: SocketAddr,
     /// `None` while a retrying client has lost its connection.
-    rpc: Option<RegistersClient>,
+    rpc: Option<StoreClient>,
     session: Option<SessionId>,
     sequence: Sequence,
     retries: Retries,
@@ -176,7 +176,7 @@ impl Client {
                 if code == RefusalCode::SessionUnknown {
                     self.session = None;
                 }
-                let text = "the session refused the operation".into();
+                let text = "refused when its turn came".into();
                 Err(CallError::Refused(Refusal { code, definite: true, text }))
             }
             reply => Ok(reply),
@@ -184,11 +184,11 @@ impl Client {
     }
 }
 
-async fn dial(address: SocketAddr, timeout: Duration) -> io::Result<RegistersClient> {
+async fn dial(address: SocketAddr, timeout: Duration) -> io::Result<StoreClient> {
     let stream = tokio::time::timeout(timeout, TcpStream::connect(address))
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("no connection to {address}")))??;
-    Ok(RegistersClient::new(tarpc::client::Config::default(), wire::transport(stream)?).spawn())
+    Ok(StoreClient::new(tarpc::client::Config::default(), wire::transport(stream)?).spawn())
 }
 
 /// Whether another attempt could end better: the time ran out, the connection broke, or no leader was known.

@@ -28,8 +28,8 @@ pub mod status;
 
 pub use client::{CallError, Client, Retries};
 pub use operation::{
-    Admin, Key, Operation, Refusal, RefusalCode, RegisterOperation, Reply, Request, Sequence, SessionId,
-    Sessioned,
+    Admin, CounterOperation, Key, ListOperation, Operation, QueueOperation, Refusal, RefusalCode,
+    RegisterOperation, Reply, Request, Sequence, SessionId, Sessioned, SetOperation,
 };
-pub use service::{Registers, RegistersClient};
+pub use service::{Store, StoreClient};
 pub use status::{NodeId, Role, Status};

@@ -1,7 +1,8 @@
 //! Operations that a client may ask for, and what comes back.
 //!
-//! Each kind of object the store keeps (today: registers) brings an enum of its own operations, so that another kind is
-//! one variant here and one file under `machine/`. Nothing here knows how an operation is replicated.
+//! Each kind of object the store keeps (registers, sets, counters, lists, queues) brings an enum of its own operations, so
+//! that another kind is one variant here and one file under `machine/`. Kinds have name spaces of their own: the set `x`
+//! and the list `x` have nothing to do with each other. Nothing here knows how an operation is replicated.
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -13,6 +14,9 @@ pub type Key = SmolStr;
 
 /// Longest key that a node accepts, in bytes.
 pub const KEY_BYTES_MAX: usize = 256;
+
+/// Most elements that one reply carries: what is longer is refused, so that a reply always fits a frame.
+pub const ELEMENTS_MAX: usize = 65_536;
 
 /// A session: within it every state-changing operation has a sequence number and applies at most once.
 ///
@@ -52,6 +56,14 @@ pub enum Operation {
     Admin(Admin),
     /// An operation on the register of that name.
     Register(Key, RegisterOperation),
+    /// An operation on the set of that name.
+    Set(Key, SetOperation),
+    /// An operation on the counter of that name.
+    Counter(Key, CounterOperation),
+    /// An operation on the list of that name.
+    List(Key, ListOperation),
+    /// An operation on the queue of that name.
+    Queue(Key, QueueOperation),
 }
 
 /// A change of the cluster, asked of any node.
@@ -77,6 +89,44 @@ pub enum RegisterOperation {
         /// What it holds then.
         new: i64,
     },
+    /// Sets the value of a register that is absent: the cas whose old value is nothing. Answers as that one does.
+    Create(i64),
+}
+
+/// An operation on a set of integers, which starts empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SetOperation {
+    /// Puts an element in, whether or not it is there; answers [`Reply::Added`].
+    Add(i64),
+    /// Answers [`Reply::Elements`], in rising order.
+    Read,
+}
+
+/// An operation on a counter, which starts at 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CounterOperation {
+    /// Adds an amount, which may be negative; answers [`Reply::Added`].
+    Add(i64),
+    /// Answers [`Reply::Sum`].
+    Read,
+}
+
+/// An operation on a list of integers, which starts empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ListOperation {
+    /// Puts an element at the end; answers [`Reply::Added`].
+    Append(i64),
+    /// Answers [`Reply::Elements`], the oldest first.
+    Read,
+}
+
+/// An operation on a first-in-first-out queue of integers, which starts empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum QueueOperation {
+    /// Puts an element at the end; answers [`Reply::Added`].
+    Enqueue(i64),
+    /// Takes the element at the front away; answers [`Reply::Taken`].
+    Dequeue,
 }
 
 impl Operation {
@@ -97,7 +147,37 @@ impl Operation {
 
     /// Whether the operation leaves the state as it is, so that repeating it can never do harm.
     pub fn is_read(&self) -> bool {
-        matches!(self, Self::Register(_, RegisterOperation::Read))
+        matches!(
+            self,
+            Self::Register(_, RegisterOperation::Read)
+                | Self::Set(_, SetOperation::Read)
+                | Self::Counter(_, CounterOperation::Read)
+                | Self::List(_, ListOperation::Read)
+        )
+    }
+
+    /// The object that it is about, if it is about one.
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Self::OpenSession | Self::Admin(_) => None,
+            Self::Register(key, _)
+            | Self::Set(key, _)
+            | Self::Counter(key, _)
+            | Self::List(key, _)
+            | Self::Queue(key, _) => Some(key),
+        }
+    }
+
+    /// The reply that it gets whatever the state is, if there is one: what a node can say that has not looked.
+    pub fn blind_reply(&self) -> Option<Reply> {
+        match self {
+            Self::Register(_, RegisterOperation::Write(_)) => Some(Reply::Written),
+            Self::Set(_, SetOperation::Add(_))
+            | Self::Counter(_, CounterOperation::Add(_))
+            | Self::List(_, ListOperation::Append(_))
+            | Self::Queue(_, QueueOperation::Enqueue(_)) => Some(Reply::Added),
+            _ => None,
+        }
     }
 }
 
@@ -117,9 +197,17 @@ pub enum Reply {
         /// What the register held instead.
         found: Option<i64>,
     },
+    /// The element or amount is in the set, counter, list or queue.
+    Added,
+    /// What a counter's amounts come to.
+    Sum(i64),
+    /// Everything in a set or list; at most [`ELEMENTS_MAX`].
+    Elements(Vec<i64>),
+    /// What a queue's front held; `None`: the queue was empty.
+    Taken(Option<i64>),
     /// The change of the cluster is in force.
     Done,
-    /// The session refused the operation when it reached the state machine; see the code for what that means.
+    /// The operation was refused when its turn came at the state machine; see the code for what that means.
     NotApplied(RefusalCode),
 }
 
@@ -130,6 +218,9 @@ pub enum RefusalCode {
     NoLeader,
     /// Too many operations wait at this node. It was never proposed: it did not happen.
     Overloaded,
+    /// A set or list holds more than [`ELEMENTS_MAX`] elements and is not sent, or a counter would leave the range of 64 bits.
+    /// It did not happen.
+    TooLarge,
     /// Malformed: no session for a state-changing operation, or a key too long. It did not happen.
     BadRequest,
     /// The protocol cannot do this. It did not happen.

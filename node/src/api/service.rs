@@ -9,7 +9,7 @@ use crate::api::{Refusal, Reply, Request, Status};
 
 /// The store as a client sees it, offered by every node alike.
 #[tarpc::service]
-pub trait Registers {
+pub trait Store {
     /// Carries out an operation. An `Err` says in [`Refusal::definite`] whether the attempt may have taken effect.
     async fn operate(request: Request) -> Result<Reply, Refusal>;
 

@@ -84,6 +84,17 @@ pub(super) static R22: Description = Description {
     note: "The leader acknowledges its own clients' writes as soon as they are in its log. Cut off or killed, it loses \
            them to the next leader.",
 };
+pub(super) static R32: Description = Description {
+    id: "R32",
+    title: "a snapshot lacks what sessions were answered",
+    rule: "the session table is part of the snapshot (thesis 6.3)",
+    faults: &["kill", "pause", "partition"],
+    reachable: false,
+    home: Home::Node,
+    note: "A node that starts from a snapshot, or is sent one, knows the sessions but not their last replies, and carries \
+           out a retry again that the others only answer again. Needs snapshots every few entries and clients that \
+           retry under the same sequence; lists and counters show it, and so do the digests.",
+};
 pub(super) static R36: Description = Description {
     id: "R36",
     title: "a definite error for an operation that may yet commit",

@@ -21,7 +21,12 @@ impl Digest {
         self.0 = self.0.wrapping_sub(record);
     }
 
-    /// The digest of both sets together.
+    /// The digest of the union of two sets whose records differ.
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0.wrapping_add(other.0))
+    }
+
+    /// The digest of a pair of sets.
     pub fn combine(self, other: Self) -> Self {
         Self(mix(self.0).wrapping_add(other.0.rotate_left(1)))
     }
@@ -30,6 +35,22 @@ impl Digest {
     pub fn value(self) -> u64 {
         self.0
     }
+}
+
+/// Sets the records of different kinds of objects apart, first of their words. Registers came first and carry none.
+#[derive(Clone, Copy, Debug)]
+#[repr(u64)]
+pub enum Kind {
+    /// An element of a set.
+    Set = 1,
+    /// A counter's sum.
+    Counter,
+    /// An element of a list.
+    List,
+    /// An element of a queue.
+    Queued,
+    /// A place in a queue whose element was taken.
+    Taken,
 }
 
 /// Mixes the words and bytes of one record. The same on every machine and in every version: FNV-1a over the bytes,

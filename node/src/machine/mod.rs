@@ -1,19 +1,31 @@
 //! The replicated state: objects by name, and the sessions that make a retried operation apply once.
 //!
 //! Pure and deterministic: equal commands in equal order give equal state, replies and digest on every node. It knows
-//! no log, term or leader. Objects live in files of their own ([`registers`] first); [`sessions`] tells what a session
-//! remembers.
+//! no log, term or leader. Each kind of object lives in a file of its own ([`registers`] first) and has a name space of its
+//! own; [`sessions`] tells what a session remembers.
 
 pub mod digest;
+
 pub mod registers;
+
+pub mod counters;
+pub mod lists;
+pub mod queues;
+pub mod sets;
+
 pub mod sessions;
 
 use serde::{Deserialize, Serialize};
 
 use crate::api::{NodeId, Operation, Reply, SessionId, Sessioned};
 use crate::protocol::OperationId;
+use counters::Counters;
+use digest::Digest;
+use lists::Lists;
+use queues::Queues;
 use registers::Registers;
-use sessions::{Admission, Sessions};
+use sessions::{Admission, Limits, Sessions};
+use sets::Sets;
 
 /// An operation on its way through the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,13 +50,25 @@ pub enum Author {
 pub struct Machine {
     applied: u64,
     registers: Registers,
+    sets: Sets,
+    counters: Counters,
+    lists: Lists,
+    queues: Queues,
     sessions: Sessions,
 }
 
 impl Machine {
-    /// The empty store. It remembers at most `sessions_max` sessions; all nodes must agree on the number.
-    pub fn new(sessions_max: usize) -> Self {
-        Self { applied: 0, registers: Registers::default(), sessions: Sessions::new(sessions_max) }
+    /// The empty store. All nodes must agree on how many sessions it remembers, and for how long.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            applied: 0,
+            registers: Registers::default(),
+            sets: Sets::default(),
+            counters: Counters::default(),
+            lists: Lists::default(),
+            queues: Queues::default(),
+            sessions: Sessions::new(limits),
+        }
     }
 
     /// Applies the decided position `index`: each once, in order.
@@ -54,6 +78,7 @@ impl Machine {
     pub fn apply(&mut self, index: u64, command: Option<&Command>) -> Option<Reply> {
         assert_eq!(index, self.applied + 1, "the log is applied in order, each position once");
         self.applied = index;
+        self.sessions.expire(index);
         let command = command?;
         Some(match command.author {
             Author::Node(..) if command.operation == Operation::OpenSession => {
@@ -78,7 +103,10 @@ impl Machine {
     pub fn read(&self, operation: &Operation) -> Option<Reply> {
         match operation {
             Operation::Register(key, register) => self.registers.read(key, register),
-            Operation::OpenSession | Operation::Admin(_) => None,
+            Operation::Set(key, set) => self.sets.read(key, *set),
+            Operation::Counter(key, counter) => self.counters.read(key, *counter),
+            Operation::List(key, list) => self.lists.read(key, *list),
+            Operation::Queue(..) | Operation::OpenSession | Operation::Admin(_) => None,
         }
     }
 
@@ -102,12 +130,29 @@ impl Machine {
 
     /// Digest of objects and sessions, kept up to date with every change.
     pub fn digest(&self) -> u64 {
-        self.registers.digest().combine(self.sessions.digest()).value()
+        let rest = [self.sets.digest(), self.counters.digest(), self.lists.digest(), self.queues.digest()];
+        let objects = rest.into_iter().fold(self.registers.digest(), Digest::union);
+        objects.combine(self.sessions.digest()).value()
+    }
+
+    /// What defects do: the session is known, but not what it was answered, so its retries count as new.
+    pub(crate) fn forget_reply(&mut self, session: SessionId) {
+        self.sessions.forget(session);
+    }
+
+    /// What defects do: [`Machine::forget_reply`] for all sessions.
+    pub(crate) fn without_replies(mut self) -> Self {
+        self.sessions.forget_all();
+        self
     }
 
     fn operate(&mut self, operation: &Operation) -> Reply {
         match operation {
             Operation::Register(key, register) => self.registers.operate(key, *register),
+            Operation::Set(key, set) => self.sets.operate(key, *set),
+            Operation::Counter(key, counter) => self.counters.operate(key, *counter),
+            Operation::List(key, list) => self.lists.operate(key, *list),
+            Operation::Queue(key, queue) => self.queues.operate(key, *queue),
             Operation::OpenSession | Operation::Admin(_) => {
                 unreachable!(
                     "sessions are opened by `apply`, and the protocol keeps changes of the cluster to itself"
@@ -116,3 +161,6 @@ impl Machine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,17 @@
 //! Sessions: (session, sequence) → the reply already given, so that a retried operation applies once.
 //!
 //! Part of the replicated state (thesis 6.3), because a table of one node's own would forget at the next failover. A
-//! session is named by the log position that opened it, so no name is ever given twice and an evicted session cannot
-//! come back. The table is bounded: when it is full, the session whose last operation lies furthest back *in the log*
-//! goes, which every node decides alike; no clock is asked.
+//! session is named by the log position that opened it, so no name is ever given twice and a forgotten session cannot
+//! come back: its retries are refused, never carried out as if they were new.
+//!
+//! Sessions end in two ways, and every node decides both alike, as no clock is asked. The table is bounded: when it is
+//! full, the session whose last operation lies furthest back *in the log* goes. And a session that was not used for
+//! [`Limits::idle_max`] positions goes. Safety needs neither; the bound keeps memory finite, and expiry keeps the table, and
+//! with it every snapshot, as small as the clients that are really there.
+//!
+//! Log time is counted in positions, not in a leader's timestamps inside the commands (the thesis's other proposal):
+//! positions need no rule for a leader whose clock runs ahead or back, and a store in which nothing happens forgets
+//! nobody, however long a client sleeps.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +20,29 @@ use serde::{Deserialize, Serialize};
 use crate::api::{RefusalCode, Reply, Sequence, SessionId, Sessioned};
 use crate::machine::digest::{self, Digest};
 
+/// How many sessions are remembered, and for how long. Part of the replicated state's definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Most sessions at a time; at least one.
+    pub count_max: usize,
+    /// Positions of the log that a session may pass without an operation.
+    pub idle_max: u64,
+}
+
+impl Default for Limits {
+    /// Some megabytes of sessions, and half a minute at the highest load that nodes with disks bear.
+    fn default() -> Self {
+        Self { count_max: 65_536, idle_max: 1_000_000 }
+    }
+}
+
 /// The sessions that the store remembers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sessions {
     sessions: BTreeMap<SessionId, Session>,
     /// Position of each session's last operation → session. Positions are unique: one entry, one session.
     by_use: BTreeMap<u64, SessionId>,
-    sessions_max: usize,
+    limits: Limits,
     digest: Digest,
 }
 
@@ -41,28 +65,33 @@ pub enum Admission {
 }
 
 impl Sessions {
-    /// No session yet, at most `sessions_max` ever (at least one).
-    pub fn new(sessions_max: usize) -> Self {
-        Self {
-            sessions: BTreeMap::new(),
-            by_use: BTreeMap::new(),
-            sessions_max: sessions_max.max(1),
-            digest: Digest::default(),
-        }
+    /// No session yet.
+    pub fn new(limits: Limits) -> Self {
+        Self { sessions: BTreeMap::new(), by_use: BTreeMap::new(), limits, digest: Digest::default() }
     }
 
     /// Opens a session at position `index` of the log.
     pub fn open(&mut self, id: SessionId, index: u64) {
-        if self.sessions.len() >= self.sessions_max
-            && let Some((_, oldest)) = self.by_use.pop_first()
-            && let Some(session) = self.sessions.remove(&oldest)
-        {
-            self.digest.remove(digest_of(oldest, &session));
+        while self.sessions.len() >= self.limits.count_max.max(1) {
+            self.remove_oldest();
         }
         let session = Session { used_at: index, last: None };
         self.digest.add(digest_of(id, &session));
         self.by_use.insert(index, id);
         self.sessions.insert(id, session);
+    }
+
+    /// Position `index` has come: forgets who was idle for too long. Costs nothing while nobody was.
+    pub fn expire(&mut self, index: u64) {
+        while self.by_use.first_key_value().is_some_and(|(used, _)| index - used > self.limits.idle_max) {
+            self.remove_oldest();
+        }
+    }
+
+    fn remove_oldest(&mut self) {
+        let (_, oldest) = self.by_use.pop_first().expect("each session has its last use in the index");
+        let session = self.sessions.remove(&oldest).expect("the index names sessions of the table");
+        self.digest.remove(digest_of(oldest, &session));
     }
 
     /// Decides on the operation at position `index`, and counts it as a use of its session.
@@ -92,6 +121,21 @@ impl Sessions {
         self.digest.add(digest_of(id, session));
     }
 
+    /// Forgets what a session was answered, as a sound node never does.
+    pub(super) fn forget(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            self.digest.remove(digest_of(id, session));
+            session.last = None;
+            self.digest.add(digest_of(id, session));
+        }
+    }
+
+    /// [`Sessions::forget`] for all.
+    pub(super) fn forget_all(&mut self) {
+        let all: Vec<SessionId> = self.sessions.keys().copied().collect();
+        all.into_iter().for_each(|id| self.forget(id));
+    }
+
     /// Digest of all sessions.
     pub fn digest(&self) -> Digest {
         self.digest
@@ -115,8 +159,16 @@ fn words_of(reply: &Reply) -> [u64; 2] {
         Reply::Swapped => [5, 0],
         Reply::Mismatch { found: None } => [6, 0],
         Reply::Mismatch { found: Some(value) } => [7, value.cast_unsigned()],
-        Reply::Done => [9, 0],
         Reply::NotApplied(code) => [8, *code as u64],
+        Reply::Done => [9, 0],
+        Reply::Added => [10, 0],
+        Reply::Sum(sum) => [11, sum.cast_unsigned()],
+        Reply::Elements(elements) => {
+            let words: Vec<u64> = elements.iter().map(|element| element.cast_unsigned()).collect();
+            [12, digest::record(b"elements", &words)]
+        }
+        Reply::Taken(None) => [13, 0],
+        Reply::Taken(Some(element)) => [14, element.cast_unsigned()],
     }
 }
 
@@ -124,13 +176,17 @@ fn words_of(reply: &Reply) -> [u64; 2] {
 mod tests {
     use super::*;
 
+    fn sessions(count_max: usize) -> Sessions {
+        Sessions::new(Limits { count_max, ..Limits::default() })
+    }
+
     fn at(session: u64, sequence: u64) -> Sessioned {
         Sessioned { session: SessionId(session), sequence: Sequence(sequence) }
     }
 
     #[test]
     fn a_repetition_gets_the_reply_of_the_first_time() {
-        let mut sessions = Sessions::new(8);
+        let mut sessions = sessions(8);
         sessions.open(SessionId(1), 1);
         assert_eq!(sessions.admit(at(1, 1), 2), Admission::Fresh);
         sessions.record(at(1, 1), Reply::Mismatch { found: Some(3) });
@@ -139,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_sequence_overtaken_by_a_higher_one_never_applies() {
-        let mut sessions = Sessions::new(8);
+        let mut sessions = sessions(8);
         sessions.open(SessionId(1), 1);
         assert_eq!(sessions.admit(at(1, 2), 2), Admission::Fresh);
         sessions.record(at(1, 2), Reply::Written);
@@ -148,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_session_least_recently_used_in_the_log_is_evicted() {
-        let mut sessions = Sessions::new(2);
+        let mut sessions = sessions(2);
         sessions.open(SessionId(1), 1);
         sessions.open(SessionId(2), 2);
         assert_eq!(sessions.admit(at(1, 1), 3), Admission::Fresh);
@@ -159,13 +215,38 @@ mod tests {
 
     #[test]
     fn the_digest_of_a_table_is_that_of_its_sessions() {
-        let mut grown = Sessions::new(1);
+        let mut grown = sessions(1);
         grown.open(SessionId(1), 1);
         grown.admit(at(1, 1), 2);
         grown.record(at(1, 1), Reply::Written);
         grown.open(SessionId(3), 3);
-        let mut fresh = Sessions::new(1);
+        let mut fresh = sessions(1);
         fresh.open(SessionId(3), 3);
         assert_eq!(grown.digest(), fresh.digest());
+    }
+
+    #[test]
+    fn a_session_idle_for_too_many_positions_expires_and_one_in_use_does_not() {
+        let mut sessions = Sessions::new(Limits { count_max: 8, idle_max: 10 });
+        sessions.open(SessionId(1), 1);
+        sessions.open(SessionId(2), 2);
+        sessions.expire(11);
+        assert_eq!(sessions.admit(at(2, 1), 11), Admission::Fresh);
+        sessions.expire(12);
+        assert_eq!(sessions.admit(at(1, 1), 12), Admission::Refused(RefusalCode::SessionUnknown));
+        sessions.expire(21);
+        assert_eq!(sessions.admit(at(2, 2), 21), Admission::Fresh, "ten positions are not too many");
+        sessions.expire(1_000);
+        assert_eq!(sessions.digest(), Sessions::new(Limits::default()).digest(), "nothing is left");
+    }
+
+    #[test]
+    fn a_forgotten_session_does_not_come_back_under_its_old_name() {
+        let mut sessions = sessions(1);
+        sessions.open(SessionId(1), 1);
+        assert_eq!(sessions.admit(at(1, 1), 2), Admission::Fresh);
+        sessions.record(at(1, 1), Reply::Added);
+        sessions.open(SessionId(3), 3);
+        assert_eq!(sessions.admit(at(1, 1), 4), Admission::Refused(RefusalCode::SessionUnknown));
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::{NodeId, Operation, Refusal, RefusalCode, RegisterOperation, Reply};
+use crate::api::{NodeId, Refusal, RefusalCode};
 use crate::defect::Defect;
 use crate::machine::{Author, Command};
 use crate::protocol::{Ask, Millis, Offered, OperationId};
@@ -175,13 +175,14 @@ impl Raft {
         self.route(again);
     }
 
-    /// Defect R22: a client's write is acknowledged as soon as its entry stands in the leader's log. Whoever reads then
+    /// Defect R22: a client's write (or add, append, enqueue) is acknowledged as soon as its entry stands in the leader's log. Whoever reads then
     /// waits for the log's end to commit, so that without faults nobody sees the difference.
     fn reply_on_append_if_defective(&mut self, command: &Command) {
-        let is_write = matches!(command.operation, Operation::Register(_, RegisterOperation::Write(_)));
-        if self.config.defects.has(Defect::R22) && is_write {
+        if self.config.defects.has(Defect::R22)
+            && let Some(reply) = command.operation.blind_reply()
+        {
             let waiting = self.proposals.decided(&command.author);
-            self.out.answer.extend(waiting.into_iter().map(|id| (id, Ok(Reply::Written))));
+            self.out.answer.extend(waiting.into_iter().map(|id| (id, Ok(reply.clone()))));
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tracing::warn;
 
-use crate::api::{Refusal, RefusalCode, Registers, Reply, Request, Status};
+use crate::api::{Refusal, RefusalCode, Reply, Request, Status, Store};
 use crate::server::node::{Post, Posts, inbox_full};
 use crate::wire;
 
@@ -71,7 +71,7 @@ impl<M> Clone for Handler<M> {
     }
 }
 
-impl<M: Send + 'static> Registers for Handler<M> {
+impl<M: Send + 'static> Store for Handler<M> {
     async fn operate(self, _: context::Context, request: Request) -> Result<Reply, Refusal> {
         let (reply, answer) = oneshot::channel();
         if self.posts.try_send(Post::Request(request, reply)).is_err() {

@@ -10,7 +10,7 @@ use crate::api::NodeId;
 use crate::defect::{Defect, Home};
 use crate::settings::{Reads, SNAPSHOT_ENTRIES, Settings};
 
-/// A node of the reference system: a replicated register store.
+/// A node of the reference system: a replicated store of registers, sets, counters, lists and queues.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "rashomon-node", version)]
 pub struct Options {

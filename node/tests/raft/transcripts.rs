@@ -211,6 +211,9 @@ fn describe_operation(operation: &Operation) -> String {
         Operation::OpenSession => "open".into(),
         Operation::Admin(admin) => format!("{admin:?}"),
         Operation::Register(key, operation) => format!("{key} {operation:?}"),
+        Operation::Set(..) | Operation::Counter(..) | Operation::List(..) | Operation::Queue(..) => {
+            format!("{operation:?}")
+        }
     }
 }
 
