@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+mod findings;
+
+pub use findings::{ReplayArgs, ShrinkArgs};
+
 /// Breaks a replicated store while clients use it, and judges whether one order of events explains what they saw.
 #[derive(Debug, Parser)]
 #[command(name = "rashomon", version, propagate_version = true, max_term_width = 100)]
@@ -25,6 +29,10 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Write a run's report.html again, from its folder.
     Report(ReportArgs),
+    /// Repeat what a run did, fault by fault.
+    Replay(ReplayArgs),
+    /// Find the fewest faults and operations that still show a violation, and save them as a case.
+    Shrink(ShrinkArgs),
     /// Count how often and how fast each planted bug is found, and whether the sound node stays green.
     Zoo(ZooArgs),
     /// The nemesis process; started by `run`, it speaks JSON lines on its standard input and output.
@@ -70,6 +78,9 @@ pub struct RunArgs {
     /// What may break, separated by commas (see `rashomon list faults`), or `none`.
     #[arg(long, value_delimiter = ',')]
     pub faults: Option<Vec<String>>,
+    /// A directed schedule instead of drawn faults: a ready-made one (see `rashomon list timelines`) or a TOML file.
+    #[arg(long, value_name = "NAME|FILE.toml", conflicts_with = "faults")]
+    pub timeline: Option<String>,
     /// Seed of everything that is drawn; a fresh one is drawn and printed when none is given.
     #[arg(long)]
     pub seed: Option<u64>,
@@ -159,7 +170,7 @@ pub struct ReportArgs {
 /// What to list.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// systems, workloads, faults, models, defects or codes; everything when not given.
+    /// systems, workloads, faults, timelines, models, defects or codes; everything when not given.
     pub what: Option<String>,
     /// Print JSON.
     #[arg(long)]

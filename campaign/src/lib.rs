@@ -22,5 +22,7 @@ pub mod check;
 pub mod doctor;
 pub mod list;
 pub mod nemesis;
+pub mod replay;
 pub mod report_command;
+pub mod shrink;
 pub mod zoo;

@@ -1,10 +1,12 @@
 //! `rashomon list`: what there is to choose from. Every list is fed by the registry that the program itself uses.
 
 use rashomon_checker::models::REGISTRY;
+use rashomon_nemesis::timeline::library;
 use serde::Serialize;
 
 use crate::cli::ListArgs;
 use crate::exit::{BadInput, Outcome};
+use crate::replay::given::Given;
 use crate::systems::System;
 
 /// One line of a list.
@@ -22,10 +24,11 @@ impl Entry {
 
 type List = (&'static str, fn() -> Vec<Entry>);
 
-const LISTS: [List; 6] = [
+const LISTS: [List; 7] = [
     ("systems", systems),
     ("workloads", workloads),
     ("faults", faults),
+    ("timelines", timelines),
     ("models", models),
     ("defects", defects),
     ("codes", codes),
@@ -74,6 +77,11 @@ fn workloads() -> Vec<Entry> {
 
 fn faults() -> Vec<Entry> {
     rashomon_nemesis::fault::ALL.iter().map(|fault| Entry::new(fault.name(), fault.doc())).collect()
+}
+
+fn timelines() -> Vec<Entry> {
+    let about = |name| Given::timeline(name).map(|given| given.about()).unwrap_or_default();
+    library::names().map(|name| Entry::new(name, about(name))).collect()
 }
 
 fn models() -> Vec<Entry> {

@@ -6,7 +6,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use rashomon_campaign::cli::{Cli, Command};
 use rashomon_campaign::exit::{Outcome, outcome_of};
-use rashomon_campaign::{check, doctor, explain, list, nemesis, report_command, run, zoo};
+use rashomon_campaign::{check, doctor, explain, list, nemesis, replay, report_command, run, shrink, zoo};
 
 /// The judge's visited sets are many small tables: a fast allocator is worth two to four times there.
 #[global_allocator]
@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         Command::Check(args) => check::command(&args),
         Command::Explain(args) => explain::command(&args),
         Command::Report(args) => report_command::command(&args),
+        Command::Replay(args) => replay::command(&args),
+        Command::Shrink(args) => shrink::command(&args),
         Command::Nemesis => nemesis::command(),
         Command::Doctor { json } => doctor::command(json),
         Command::Zoo(args) => zoo::command(&args),

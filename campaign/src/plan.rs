@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use rashomon_nemesis::fault::{self, Fault};
+use rashomon_nemesis::fault::{self, DEFAULT, Fault};
 use rashomon_node::defect::{Defect, Home};
 use rashomon_workloads::{Options, Workload};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::arena::ArenaKind;
 use crate::cli::RunArgs;
 use crate::exit::BadInput;
+use crate::replay::given::Given;
 use crate::systems::System;
 
 mod check;
@@ -62,6 +63,9 @@ pub struct Plan {
     pub defects: Vec<String>,
     /// Longest time from the last heal to the first success that still passes.
     pub recovery_ms_max: u64,
+    /// The fault schedule, where it is given instead of drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Given>,
 }
 
 /// What a TOML file may say: any setting of the plan.
@@ -120,6 +124,8 @@ impl Plan {
         };
         let arena = args.arena.clone().or(config.arena);
         let rate = args.rate.or(config.rate);
+        let schedule = args.timeline.as_deref().map(Given::timeline).transpose()?;
+        let default_faults: &[&str] = if schedule.is_some() { &[] } else { DEFAULT };
         let plan = Plan {
             format: 1,
             system,
@@ -130,13 +136,14 @@ impl Plan {
             rate: rate.filter(|rate| *rate != 0.0),
             keys: args.keys.or(config.keys).unwrap_or(10),
             key_operations: args.key_operations.or(config.key_operations).unwrap_or(200),
-            faults: names(args.faults.clone().or(config.faults), &["kill", "pause", "partition"]),
+            faults: names(args.faults.clone().or(config.faults), default_faults),
             seed: args.seed.or(config.seed).unwrap_or(fresh_seed),
             duration_ms: millis(args.duration, config.duration, 60_000),
             timeout_ms: millis(args.timeout, config.timeout, 1_000),
             arena: parse_arena(arena.as_deref())?,
             defects: names(args.defect.clone().or(config.defect), &[]),
             recovery_ms_max: millis(args.recovery, config.recovery, 10_000),
+            schedule,
         };
         check(&plan)?;
         Ok(plan)
@@ -153,14 +160,21 @@ impl Plan {
 
     /// The command that runs this plan again.
     pub fn command(&self) -> String {
+        if let Some(Given::Script { source, .. }) = &self.schedule {
+            return format!("rashomon replay {}", shell_word(source));
+        }
         let mut command = format!("rashomon run --system {}", shell_word(&self.system));
         if let Some(protocol) = &self.protocol {
             write!(command, " --protocol {protocol}").expect("writing to a string");
         }
-        let faults = if self.faults.is_empty() { "none".to_owned() } else { self.faults.join(",") };
+        let faults = match &self.schedule {
+            Some(Given::Timeline { source, .. }) => format!("--timeline {}", shell_word(source)),
+            _ if self.faults.is_empty() => "--faults none".to_owned(),
+            _ => format!("--faults {}", self.faults.join(",")),
+        };
         write!(
             command,
-            " --workload {} --nodes {} --clients {} --rate {} --keys {} --key-operations {} --faults {faults} \
+            " --workload {} --nodes {} --clients {} --rate {} --keys {} --key-operations {} {faults} \
              --seed {} --duration {}ms --timeout {}ms --recovery {}ms",
             self.workload,
             self.nodes,
@@ -213,7 +227,7 @@ impl Plan {
             self.workload,
             self.keys,
             self.key_operations,
-            join(&self.faults),
+            self.schedule.as_ref().map_or_else(|| join(&self.faults), Given::to_string),
             self.duration(),
             self.arena,
             join(&self.defects),

@@ -38,7 +38,14 @@ use crate::plan::Plan;
 /// # Errors
 /// [`BadInput`] when the plan is not usable; anything else is the harness's own failure.
 pub fn command(args: &RunArgs) -> anyhow::Result<Outcome> {
-    let plan = Plan::resolve(args, fresh_seed()?)?;
+    play(Plan::resolve(args, fresh_seed()?)?, args)
+}
+
+/// Runs this plan; of the arguments only those count that say where it is stored and how it is shown.
+///
+/// # Errors
+/// As [`command`].
+pub fn play(plan: Plan, args: &RunArgs) -> anyhow::Result<Outcome> {
     match reexec::enter(plan.arena).map_err(refused)? {
         Entered::Outside { exit_code } => Ok(Outcome::from_code(exit_code)),
         Entered::Inside(inside) => {

@@ -39,6 +39,8 @@ fn what_does_not_exist_is_named_with_what_does() {
     refused(&["run", "--protocol", "raaft"], BAD_INPUT, &["raaft", "raft"]);
     refused(&["run", "--arena", "moon"], BAD_INPUT, &["moon", "loopback"]);
     refused(&["list", "cats"], BAD_INPUT, &["cats", "defects"]);
+    refused(&["run", "--timeline", "R98"], BAD_INPUT, &["R98", "R05"]);
+    refused(&["run", "--timeline", "R05", "--faults", "kill"], BAD_INPUT, &["--timeline", "--faults"]);
     refused(&["conquer"], BAD_INPUT, &["conquer"]);
 }
 
@@ -58,6 +60,19 @@ fn a_plan_that_contradicts_itself_is_refused() {
     refused(&["run", "--faults", "partition", "--arena", "loopback"], BAD_INPUT, &["partition", "loopback"]);
     refused(&["run", "--system", "etcd", "--protocol", "raft"], BAD_INPUT, &["etcd", "raft"]);
     refused(&["run", "--system", "etcd", "--defect", "R09"], BAD_INPUT, &["etcd", "no planted defects"]);
+}
+
+#[test]
+fn what_cannot_be_repeated_or_shrunk_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    refused(&["replay", folder.path().to_str().unwrap()], BAD_INPUT, &["not the folder of a run"]);
+    let neither = file(folder.path(), "neither.json", "{}");
+    refused(&["replay", neither.to_str().unwrap()], BAD_INPUT, &["neither a case", "nor a plan"]);
+    refused(&["shrink", neither.to_str().unwrap(), "--fails", "4"], BAD_INPUT, &["--fails 4", "--runs"]);
+    let unseen = "[[fault]]\nwhen = { sent = \"Vote\" }\nfor_ms = 1\nkill = \"it\"";
+    let unseen = file(folder.path(), "unseen.toml", unseen);
+    let unseen = unseen.to_str().unwrap();
+    refused(&["run", "--timeline", unseen], BAD_INPUT, &["entry 1", "a message, which cannot be seen"]);
 }
 
 #[test]

@@ -29,12 +29,43 @@ fn a_sound_store_passes_and_leaves_its_folder() {
     assert_eq!(report["axes"]["harness"]["failures"].as_array().unwrap().len(), 0, "{report}");
     assert!(report["measures"]["counts"]["ok"].as_u64().unwrap() > 500, "{report}");
     let folder = store.path().join("latest");
-    for name in ["plan.json", "history.jsonl", "verdict.json", "witness.json", "n1.log", "nemesis.log"] {
+    for name in [
+        "plan.json",
+        "schedule.json",
+        "history.jsonl",
+        "verdict.json",
+        "witness.json",
+        "n1.log",
+        "nemesis.log",
+    ] {
         assert!(folder.join(name).exists(), "{name}");
     }
     // What was recorded is judged alike again, from the folder alone.
     let again = Command::new(env!("CARGO_BIN_EXE_rashomon")).arg("check").arg(&folder).output().unwrap();
     assert_eq!(again.status.code(), Some(0));
+}
+
+#[test]
+fn a_given_time_line_is_followed_and_a_run_repeated() {
+    let store = tempfile::tempdir().unwrap();
+    let path = store.path().join("twice.toml");
+    let text = "[[fault]]\nwhen = { note = \"became leader\" }\nfor_ms = 300\nkill = \"it\"\n\
+                [[fault]]\nwhen = { role = \"leader\", by = \"other\" }\nfor_ms = 300\npause = \"it\"";
+    std::fs::write(&path, text).unwrap();
+    let line = path.to_str().unwrap();
+    let arguments =
+        ["--json", "--nodes", "3", "--clients", "3", "--duration", "4s", "--rate", "100", "--timeline", line];
+    let first = report(&rashomon(store.path(), &arguments));
+    let bites = |report: &serde_json::Value| {
+        ["kill", "pause"].map(|name| report["measures"]["faults"][name]["installed"].as_u64())
+    };
+    assert_eq!(bites(&first), [Some(1), Some(1)], "{first}");
+    let folder = first["folder"].as_str().unwrap();
+    let mut replay = Command::new(env!("CARGO_BIN_EXE_rashomon"));
+    let again = replay.args(["replay", "--json", folder, "--store"]).arg(store.path()).output().unwrap();
+    let again = report(&again);
+    assert_eq!(bites(&again), [Some(1), Some(1)], "{again}");
+    assert!(again["command"].as_str().unwrap().starts_with("rashomon replay "), "{again}");
 }
 
 #[test]

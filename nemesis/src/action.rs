@@ -101,6 +101,21 @@ impl Action {
         }
     }
 
+    /// The same about other nodes.
+    #[must_use]
+    pub fn renamed(&self, to: &impl Fn(NodeId) -> NodeId) -> Action {
+        match self {
+            Action::Kill { node } => Action::Kill { node: to(*node) },
+            Action::Start { node } => Action::Start { node: to(*node) },
+            Action::Pause { node } => Action::Pause { node: to(*node) },
+            Action::Resume { node } => Action::Resume { node: to(*node) },
+            Action::Cut { grudge } => {
+                Action::Cut { grudge: grudge.pairs().map(|(at, from)| (to(at), to(from))).collect() }
+            }
+            Action::Mend => Action::Mend,
+        }
+    }
+
     /// What must be measured before it counts as done.
     pub fn must_show(&self) -> &'static str {
         match self {

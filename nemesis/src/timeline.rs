@@ -44,6 +44,8 @@ use crate::grudge::Grudge;
 use crate::node::NodeId;
 use crate::target::{NotATarget, Target};
 
+use directed::LOOK_EVERY;
+
 pub use condition::{Condition, NotAWho, Observation, Sight, Who};
 pub use directed::{CONDITION_WAIT, Directed, LEADER_WAIT};
 pub use script::{Follow, Recording, Script, ScriptError, Scripted};

@@ -6,6 +6,7 @@ use rashomon_node::defect::Defect;
 
 use crate::exit::BadInput;
 use crate::plan::Plan;
+use crate::replay::SEEN;
 
 /// Bounds of the whole numbers in a plan: name of the flag, least, most.
 const BOUNDS: [(&str, u64, u64); 7] = [
@@ -54,6 +55,9 @@ pub fn check(plan: &Plan) -> Result<(), BadInput> {
         )));
     }
     check_faults(plan)?;
+    if let Some(given) = &plan.schedule {
+        given.check(plan.nodes, &plan.arena.capabilities(), &SEEN.into())?;
+    }
     check_system(plan)
 }
 

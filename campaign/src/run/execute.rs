@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use rashomon_histories::{Header, Nanos, Recorder, Sink, Value, Writer};
 use rashomon_nemesis::protocol::Site;
-use rashomon_nemesis::{NodeId, Report as ActionReport, Rhythm, Schedule, View};
+use rashomon_nemesis::schedule::Steps;
+use rashomon_nemesis::{NodeId, Recording, Report as ActionReport, View};
 use rashomon_workloads::{self as asked, Layout};
 use tokio::sync::Notify;
 
@@ -20,6 +21,7 @@ use crate::cli::RunArgs;
 use crate::exit::Outcome;
 use crate::page;
 use crate::plan::Plan;
+use crate::replay;
 use crate::run::conclude::{Played, conclude};
 use crate::run::control::Control;
 use crate::run::convergence::divergence;
@@ -146,13 +148,7 @@ impl Stage {
         let clock = played.clock;
         let Stage { nodes, probe, system, cluster, control, view } = self;
         let mut driver = driver(plan, folder, &system, &cluster, clock, feed)?;
-        let schedule = Schedule::new(
-            plan.fault_set()?,
-            nodes.borrow().all().collect(),
-            Rhythm::default(),
-            plan.seed,
-            plan.duration().into(),
-        )?;
+        let mut schedule = Recording::new(replay::steps(plan, nodes.borrow().all().collect(), folder)?);
         let state = Rc::new(RefCell::new(State { view, ..State::default() }));
         let wake = Rc::new(Notify::new());
         let faults = Faults {
@@ -177,7 +173,8 @@ impl Stage {
         let looking = tokio::task::spawn_local(look.on());
         let mut phases =
             Phases { driver: &mut driver, state: &state, nodes: &nodes, probe: &*probe, alarm, played };
-        let result = phases.play(faults, schedule).await;
+        let result = phases.play(faults, &mut schedule).await;
+        Folder::write_json(&folder.schedule(), schedule.script())?;
         looking.abort();
         let looked = looking.await;
         let state = state.borrow();
@@ -245,7 +242,7 @@ struct Phases<'a> {
 }
 
 impl Phases<'_> {
-    async fn play(&mut self, faults: Faults<RunHandle>, schedule: Schedule) -> anyhow::Result<()> {
+    async fn play(&mut self, faults: Faults<RunHandle>, schedule: impl Steps) -> anyhow::Result<()> {
         let handle = self.driver.handle();
         let wake = Rc::clone(&faults.wake);
         self.state.borrow_mut().phase = "running";

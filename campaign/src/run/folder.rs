@@ -65,6 +65,11 @@ impl Folder {
         self.path.join("history.jsonl")
     }
 
+    /// The fault schedule as it happened.
+    pub fn schedule(&self) -> PathBuf {
+        self.path.join("schedule.json")
+    }
+
     /// The verdict.
     pub fn verdict(&self) -> PathBuf {
         self.path.join("verdict.json")

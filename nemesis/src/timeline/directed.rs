@@ -27,7 +27,7 @@ pub const LEADER_WAIT: Nanos = Nanos::from_secs(3);
 pub const CONDITION_WAIT: Nanos = Nanos::from_secs(5);
 
 /// How often the view is looked at while something is waited for.
-const LOOK_EVERY: Nanos = Nanos::from_millis(20);
+pub(super) const LOOK_EVERY: Nanos = Nanos::from_millis(20);
 
 /// A time line being followed.
 #[derive(Clone, Debug)]

@@ -4,15 +4,19 @@
 //! on the way. A script has nothing left to decide: whom, when, until when. [`Recording`] writes it down beside any
 //! [`Steps`]; [`Script::follow`] repeats it. So a finding is repeated without the luck that found it, and shrunk by
 //! leaving faults out: what remains keeps its moments.
+//!
+//! In the simulator that is exact. Real processes elect whom they like: there a script is followed *re-aimed*
+//! ([`Follow::re_aimed`]), what hit the leader then hits the leader now.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rashomon_histories::Nanos;
 use serde::{Deserialize, Serialize};
 
-use super::Observation;
+use super::{LEADER_WAIT, LOOK_EVERY, Observation};
 use crate::action::{Action, Capability};
 use crate::fault::{Class, Decision};
+use crate::grudge::Grudge;
 use crate::node::NodeId;
 use crate::schedule::in_force::InForce;
 use crate::schedule::{Instance, InstanceId, Step, Steps};
@@ -40,6 +44,9 @@ pub struct Scripted {
     pub stop: Vec<Action>,
     /// Whom it hit and why, for people.
     pub story: String,
+    /// Who was known to lead when it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<NodeId>,
 }
 
 /// A whole schedule as it happened.
@@ -101,7 +108,30 @@ impl Script {
         let heal_at = self.heal_at.unwrap_or(duration);
         let links = self.needs().contains(&Capability::Links);
         let (ahead, replaced) = (self.faults.clone().into(), BTreeSet::new());
-        Ok(Follow { nodes, heal_at, ahead, in_force: InForce::default(), replaced, links, healed: false })
+        let in_force = InForce::default();
+        Ok(Follow { nodes, heal_at, ahead, in_force, replaced, links, re_aims: false, healed: false })
+    }
+
+    /// The same without this node, those after it moving up; faults that only it had are left out.
+    #[must_use]
+    pub fn without_node(&self, gone: NodeId) -> Script {
+        let moved = |node: NodeId| if node > gone { NodeId(node.0 - 1) } else { node };
+        let rest = |action: &Action| -> Option<Action> {
+            let Action::Cut { grudge } = action else {
+                return (action.node() != Some(gone)).then(|| action.renamed(&moved));
+            };
+            let pairs = grudge.pairs().filter(|(to, from)| *to != gone && *from != gone);
+            let grudge: Grudge = pairs.map(|(to, from)| (moved(to), moved(from))).collect();
+            (!grudge.is_empty()).then_some(Action::Cut { grudge })
+        };
+        let kept = |fault: &Scripted| -> Option<Scripted> {
+            let start: Vec<Action> = fault.start.iter().filter_map(rest).collect();
+            let stop = fault.stop.iter().filter_map(rest).collect();
+            let leader = fault.leader.filter(|leader| *leader != gone).map(moved);
+            let story = renamed(&fault.story, &moved, gone);
+            (!start.is_empty()).then(|| Scripted { start, stop, leader, story, ..fault.clone() })
+        };
+        Script { heal_at: self.heal_at, faults: self.faults.iter().filter_map(kept).collect() }
     }
 
     /// What an executor must offer to follow it.
@@ -109,6 +139,24 @@ impl Script {
         let actions = self.faults.iter().flat_map(|fault| fault.start.iter().chain(&fault.stop));
         actions.filter_map(Action::needs).collect()
     }
+}
+
+/// The story about other names; the node that is gone is said to be.
+fn renamed(story: &str, to: &impl Fn(NodeId) -> NodeId, gone: NodeId) -> String {
+    let word = |word: &str| match word.parse::<NodeId>() {
+        Ok(node) if node == gone => "a node left out".to_owned(),
+        Ok(node) => to(node).to_string(),
+        Err(_) => word.to_owned(),
+    };
+    let mut text = String::new();
+    let mut rest = story;
+    while let Some(first) = rest.chars().next() {
+        let kind = first.is_alphanumeric();
+        let end = rest.find(|c: char| c.is_alphanumeric() != kind).unwrap_or(rest.len());
+        text.push_str(&word(&rest[..end]));
+        rest = &rest[end..];
+    }
+    text
 }
 
 impl Scripted {
@@ -139,7 +187,46 @@ pub struct Follow {
     /// Those in force whose place another is to take at their end.
     replaced: BTreeSet<InstanceId>,
     links: bool,
+    re_aims: bool,
     healed: bool,
+}
+
+impl Follow {
+    /// What hit the node that led then hits the one that leads now, and the other way round. Waits for a leader, up
+    /// to [`LEADER_WAIT`], where one was known then.
+    #[must_use]
+    pub fn re_aimed(self) -> Self {
+        Follow { re_aims: true, ..self }
+    }
+
+    /// The fault as it is to begin now; `None` while it waits for a leader.
+    fn aimed(&self, fault: &Scripted, now: Nanos, view: &View) -> Option<Decision> {
+        let Scripted { start, stop, story, .. } = fault.clone();
+        let Some(then) = fault.leader.filter(|_| self.re_aims) else {
+            return Some(Decision { start, stop, story });
+        };
+        let Some(leads) = self.in_force.overlay(&self.nodes, view).leader() else {
+            let waits = now.since(fault.at) < LEADER_WAIT;
+            return (!waits).then_some(Decision { start, stop, story });
+        };
+        let swapped = |node: NodeId| match node {
+            node if node == then => leads,
+            node if node == leads => then,
+            node => node,
+        };
+        let all = |actions: Vec<Action>| actions.iter().map(|action| action.renamed(&swapped)).collect();
+        let story = if then == leads { story } else { format!("{story}; now {leads} leads, not {then}") };
+        Some(Decision { start: all(start), stop: all(stop), story })
+    }
+
+    fn begin(&mut self, fault: Scripted, decision: Decision) -> Instance {
+        let end = fault.until.unwrap_or(self.heal_at);
+        let instance = self.in_force.begin(&fault.name, fault.class, decision, end);
+        if fault.replaced {
+            self.replaced.insert(instance.id);
+        }
+        instance
+    }
 }
 
 impl Steps for Follow {
@@ -162,18 +249,18 @@ impl Steps for Follow {
             self.replaced.remove(&id);
             return Step::End(self.in_force.end(id).expect("it was just found in force"));
         }
-        if begins.is_some_and(|at| at <= now)
-            && let Some(fault) = self.ahead.pop_front()
-        {
-            let decision = Decision { start: fault.start, stop: fault.stop, story: fault.story };
-            let end = fault.until.unwrap_or(self.heal_at);
-            let instance = self.in_force.begin(&fault.name, fault.class, decision, end);
-            if fault.replaced {
-                self.replaced.insert(instance.id);
+        let mut soon = None;
+        if let Some(fault) = self.ahead.front().filter(|fault| fault.at <= now) {
+            match self.aimed(fault, now, view) {
+                Some(decision) => {
+                    let fault = self.ahead.pop_front().expect("it was just looked at");
+                    return Step::Begin(self.begin(fault, decision));
+                }
+                None => soon = Some(now.plus(LOOK_EVERY)),
             }
-            return Step::Begin(instance);
         }
-        let next = begins.into_iter().chain(ends.map(|(end, _)| end)).min();
+        let begins = begins.filter(|at| *at > now).into_iter().chain(soon);
+        let next = begins.chain(ends.map(|(end, _)| end)).min();
         Step::Wait { until: next.unwrap_or(self.heal_at).min(self.heal_at) }
     }
 
@@ -230,8 +317,9 @@ impl<S: Steps> Steps for Recording<S> {
                 self.open.insert(instance.id, self.script.faults.len());
                 let Instance { name, class, decision, .. } = instance.clone();
                 let Decision { start, stop, story } = decision;
-                let fault =
-                    Scripted { name, class, at: now, until: None, replaced: false, start, stop, story };
+                let leader = view.leader();
+                let (at, until, replaced) = (now, None, false);
+                let fault = Scripted { name, class, at, until, replaced, start, stop, story, leader };
                 self.script.faults.push(fault);
             }
             Step::End(ending) => self.close(ending.id, now, false),
@@ -320,6 +408,7 @@ mod tests {
             stop: vec![Action::Mend],
             start,
             story: "n1 alone".into(),
+            leader: Some(NodeId(1)),
         }
     }
 
@@ -337,6 +426,31 @@ mod tests {
         assert_eq!(told(&script), [true, true, false, false], "begin, begin instead, end, heal");
         let less = Script { faults: vec![script.faults[0].clone()], ..script };
         assert_eq!(told(&less), [true, false, false], "begin, end, heal");
+    }
+
+    #[test]
+    fn re_aimed_it_hits_whoever_leads_now() {
+        let script = Script { heal_at: None, faults: vec![cut(10, 20, false)] };
+        let mut follow = script.follow(nodes(3).collect(), DURATION).unwrap().re_aimed();
+        let ten = Nanos::from_millis(10);
+        assert_eq!(follow.next(ten, &View::unknown(3)), Step::Wait { until: Nanos::from_millis(30) });
+        let mut view = View::unknown(3);
+        view.nodes.insert(NodeId(3), NodeView { role: Role::Leader, term: 1 });
+        let Step::Begin(instance) = follow.next(ten, &view) else { panic!("n3 leads") };
+        assert_eq!(instance.decision.start[0].to_string(), "cut n1⊣n3 n2⊣n3 n3⊣n1,n2");
+        let mut exact = script.follow(nodes(3).collect(), DURATION).unwrap();
+        let Step::Begin(instance) = exact.next(ten, &view) else { panic!("it waits for nobody") };
+        assert_eq!(instance.decision.start[0].to_string(), "cut n1⊣n2,n3 n2⊣n1 n3⊣n1");
+    }
+
+    #[test]
+    fn without_a_node_the_others_move_up() {
+        let script = Script { heal_at: None, faults: vec![cut(10, 20, false)] };
+        let less = script.without_node(NodeId(2));
+        assert_eq!(less.faults[0].start[0].to_string(), "cut n1⊣n2 n2⊣n1");
+        let story = |story: &str| renamed(story, &|node| NodeId(node.0 - 1), NodeId(2));
+        assert_eq!(story("the minority n3, n12; not n2"), "the minority n2, n11; not a node left out");
+        assert!(script.without_node(NodeId(1)).faults.is_empty(), "only n1 was cut off");
     }
 
     #[test]
