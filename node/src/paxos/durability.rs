@@ -60,8 +60,13 @@ impl Paxos {
 
     /// Counts what this node has told itself, once that is durable.
     pub(super) fn once_durable(&mut self, own: Own) {
-        // Defect P02 acknowledges without waiting for the disk, and so counts itself.
-        if self.settings.defects.has(Defect::P02) {
+        // Defects P01 and P02 do not wait for the disk.
+        let is_careless = match own {
+            Own::Promise(_) => self.settings.defects.has(Defect::P01),
+            Own::Accepted { .. } => self.settings.defects.has(Defect::P02),
+            Own::Founded => false,
+        };
+        if is_careless {
             self.hear_own(own);
         } else {
             self.disk.fresh.push(own);

@@ -53,7 +53,7 @@ impl Paxos {
         for node in self.other_members().collect::<Vec<_>>() {
             self.send(node, Message::Probe { ballot });
         }
-        self.count_willing(self.settings.node, ballot);
+        self.on_willing(self.settings.node, ballot, self.slots.promised());
     }
 
     /// Above every ballot heard of and, as the own promise is durable before anybody hears of it, above every ballot ever
@@ -75,17 +75,15 @@ impl Paxos {
     }
 
     pub(super) fn on_probe(&mut self, from: NodeId, ballot: Ballot) {
-        if !self.is_acceptor() || self.hears_leader() {
-            return;
+        if self.is_acceptor() && !self.hears_leader() {
+            self.send(from, Message::Willing { ballot, promised: self.slots.promised() });
         }
-        if ballot <= self.slots.promised() && !self.settings.defects.has(Defect::P08) {
-            return self.send(from, Message::Refused { promised: self.slots.promised() });
-        }
-        self.send(from, Message::Willing { ballot });
     }
 
-    pub(super) fn count_willing(&mut self, from: NodeId, ballot: Ballot) {
+    /// The ballot that is prepared in the end is above all that those who are willing have promised.
+    pub(super) fn on_willing(&mut self, from: NodeId, ballot: Ballot, promised: Ballot) {
         let count = self.settings.acceptors_count();
+        self.seen = self.seen.max(promised);
         let Role::Probing(probed, willing) = &mut self.role else { return };
         if *probed != ballot {
             return;

@@ -69,15 +69,17 @@ pub enum Message {
         /// Here.
         standing: Standing,
     },
-    /// Would you promise this ballot? Nothing is promised yet, so a node that was cut off disturbs nobody.
+    /// Would you promise a ballot such as this? Nothing is promised yet, so a node that was cut off disturbs nobody.
     Probe {
         /// Above all that the asker has heard of.
         ballot: Ballot,
     },
-    /// It would.
+    /// It would, if the ballot is above this promise.
     Willing {
         /// Of the question.
         ballot: Ballot,
+        /// What has been promised so far.
+        promised: Ballot,
     },
     /// Phase 1a, for all slots from one on: promise to take no part in lower ballots.
     Prepare {

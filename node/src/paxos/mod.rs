@@ -123,7 +123,7 @@ impl Paxos {
             Message::Hello { nonce } => self.on_hello(from, nonce),
             Message::Here { nonce, standing } => self.on_here(from, nonce, standing),
             Message::Probe { ballot } => self.on_probe(from, ballot),
-            Message::Willing { ballot } => self.count_willing(from, ballot),
+            Message::Willing { ballot, promised } => self.on_willing(from, ballot, promised),
             Message::Prepare { ballot, from: first } => self.on_prepare(from, ballot, first),
             Message::Promise { ballot, from: first, compacted, slots, rest } => {
                 self.on_promise(from, ballot, first, compacted, slots, rest);

@@ -31,6 +31,9 @@ pub(crate) trait Invariants<P: Protocol>: Default {
     /// Checks records that have just become durable.
     fn check_disk(&mut self, node: NodeId, records: &[P::Record]);
 
+    /// A disk was lost, and what was promised on it.
+    fn forget(&mut self, _node: NodeId) {}
+
     /// Everything that did not hold.
     fn violations(&self) -> &[String];
 
@@ -132,6 +135,15 @@ impl<P: Checked> Cluster<P> {
         node.replica = None;
         node.unsynced.clear();
         node.held.clear();
+    }
+
+    /// The node dies, and its disk is lost with all that was on it.
+    pub(crate) fn wipe(&mut self, id: NodeId) {
+        self.crash(id);
+        let node = self.node(id);
+        node.disk.clear();
+        node.incarnation = 0;
+        self.invariants.forget(id);
     }
 
     /// The disk has written everything.

@@ -56,6 +56,10 @@ impl cluster::Invariants<Paxos> for Invariants {
         }
     }
 
+    fn forget(&mut self, node: NodeId) {
+        self.promises.remove(&node);
+    }
+
     fn violations(&self) -> &[String] {
         &self.violations
     }
@@ -77,12 +81,6 @@ fn is_rewritten(records: &[Record]) -> bool {
 impl Invariants {
     fn violated(&mut self, invariant: &str, detail: String) {
         self.violations.push(format!("{invariant}: {detail}"));
-    }
-
-    #[allow(dead_code, reason = "used by the tests of lost disks")]
-    /// A disk was lost, and what it promised with it.
-    pub(crate) fn forget(&mut self, node: NodeId) {
-        self.promises.remove(&node);
     }
 
     fn one_leader_per_ballot(&mut self, node: NodeId, core: &Paxos) {
