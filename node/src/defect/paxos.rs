@@ -27,13 +27,13 @@ pub(super) static P02: Description = Description {
 
 pub(super) static P03: Description = Description {
     id: "P03",
-    title: "the first value reported is adopted, not the highest",
-    rule: "adopt the value of the highest ballot (PP4)",
+    title: "the first report is taken for the whole, the highest ballot is not looked for",
+    rule: "adopt the value of the highest ballot among a majority (PP4)",
     faults: &["partition", "kill", "pause"],
     reachable: true,
     home: Home::Node,
-    note: "A candidate proposes what its own acceptor has, whatever the others report. A leader cut off with writes \
-           in flight gets elected again and overwrites what was chosen without it.",
+    note: "A candidate proposes what its own acceptor, the first to answer, has accepted, whatever the others report: a node \
+           that missed the latest values, or was cut off with some of its own, overwrites what was chosen without it.",
 };
 
 pub(super) static P05: Description = Description {

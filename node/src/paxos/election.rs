@@ -174,16 +174,15 @@ impl Paxos {
         slots: Vec<Reported>,
         rest: Option<Slot>,
     ) {
-        let adopts_first = self.settings.defects.has(Defect::P03);
+        let heeds_first_only = self.settings.defects.has(Defect::P03);
         let Role::Preparing(campaign) = &mut self.role else { return };
         let wanted = campaign.reported_to.get(&node).copied().unwrap_or(campaign.from);
         if campaign.ballot != ballot || from != wanted || campaign.promises.contains(node) {
             return;
         }
         for Reported { slot, accepted } in slots {
-            let highest = campaign.slots.entry(slot).or_default();
-            if !adopts_first || highest.is_empty() {
-                highest.report(accepted);
+            if !heeds_first_only || campaign.promises.count() == 0 {
+                campaign.slots.entry(slot).or_default().report(accepted);
             }
         }
         if compacted >= campaign.from && campaign.compacted.is_none_or(|(slot, _)| compacted > slot) {

@@ -8,6 +8,7 @@ mod cluster;
 mod defects;
 mod invariants;
 mod random;
+mod rules;
 
 use rashomon_node::api::{NodeId, Operation};
 use rashomon_node::paxos::Paxos;

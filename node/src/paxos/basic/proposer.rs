@@ -54,11 +54,6 @@ impl<V> Highest<V> {
     pub fn value(self) -> Option<V> {
         self.0.map(|accepted| accepted.value)
     }
-
-    /// Whether anything has been reported.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
 }
 
 /// The proposer of one decree.

@@ -1,0 +1,188 @@
+//! Leaders: adopting, choosing, filling gaps, losing office (PP4 to PP7, PP11).
+
+use super::*;
+
+#[test]
+fn pp4_the_value_of_the_highest_ballot_is_adopted_for_each_slot() {
+    let own = [(1, accepted(2, 2, 1)), (2, accepted(4, 3, 2))];
+    let own = own.map(|(slot, accepted)| Record::Accepted { slot: Slot(slot), accepted });
+    let (mut cluster, ballot) = candidate(own.to_vec());
+    let reports = vec![reported(1, 3, 3, 11), reported(2, 3, 3, 12), reported(3, 1, 2, 13)];
+    answers(&mut cluster, N2, promise(ballot.round, 1, reports));
+    assert!(cluster.leads(N1));
+    assert_eq!(proposed(&cluster)[..3], [(1, value(11)), (2, value(2)), (3, value(13))]);
+}
+
+#[test]
+fn pp4_a_value_known_to_be_chosen_outranks_every_accepted_one() {
+    let own = Record::Accepted { slot: Slot(1), accepted: accepted(2, 2, 1) };
+    let (mut cluster, ballot) = candidate(vec![own]);
+    let known = Reported { slot: Slot(1), accepted: Accepted { ballot: Ballot::TOP, value: value(11) } };
+    answers(&mut cluster, N2, promise(ballot.round, 1, vec![known]));
+    assert_eq!(proposed(&cluster)[0], (1, value(11)));
+}
+
+#[test]
+fn pp4_promises_of_other_ballots_do_not_count() {
+    let (mut cluster, ballot) = candidate(vec![Record::Promised(ballot(3, 1))]);
+    answers(&mut cluster, N2, promise(ballot.round - 1, 1, vec![]));
+    assert!(!cluster.leads(N1));
+    answers(&mut cluster, N2, promise(ballot.round, 1, vec![]));
+    assert!(cluster.leads(N1));
+}
+
+#[test]
+fn pp4_repeated_promises_count_once() {
+    let mut cluster = Cluster::new(5);
+    cluster.now = cluster.now + 1_000;
+    cluster.timeout(N1);
+    let is_promise = |one: &Envelope| matches!(one.message, Message::Promise { .. });
+    while !cluster.network.iter().any(is_promise) {
+        cluster.deliver_at(0);
+    }
+    let position = cluster.network.iter().position(is_promise).unwrap();
+    let promise = cluster.network.remove(position);
+    cluster.network.clear();
+    for _ in 0..4 {
+        cluster.deliver(promise.clone());
+    }
+    assert!(!cluster.leads(N1), "two of five are no majority");
+}
+
+#[test]
+fn pp5_a_value_is_chosen_by_a_majority_in_one_and_the_same_ballot() {
+    let (mut cluster, ballot) = candidate(vec![Record::Promised(ballot(3, 1))]);
+    answers(&mut cluster, N2, promise(ballot.round, 1, vec![]));
+    answers(&mut cluster, N2, acceptance(ballot.round - 1, 1, 1, 1));
+    answers(&mut cluster, N2, acceptance(ballot.round, 2, 1, 1));
+    assert_eq!(chosen(&cluster, N1), 0);
+    answers(&mut cluster, N2, acceptance(ballot.round, 1, 1, 1));
+    assert_eq!(chosen(&cluster, N1), 1);
+}
+
+#[test]
+fn pp5_a_leader_counts_itself_only_once_its_own_acceptance_is_durable() {
+    let mut cluster = Cluster::new(3);
+    led_by_n1(&mut cluster);
+    cluster.node(N1).syncs = false;
+    let before = chosen(&cluster, N1);
+    cluster.isolate(N3);
+    cluster.ask(N1, Some((2, 1)), Operation::write("x", 1));
+    cluster.settle();
+    assert_eq!(chosen(&cluster, N1), before);
+    cluster.sync(N1);
+    assert_eq!(chosen(&cluster, N1), before + 1);
+}
+
+#[test]
+fn pp5_what_was_accepted_in_another_ballot_than_the_leaders_is_not_taken_for_chosen() {
+    let mut cluster = alone_with(vec![Record::Accepted { slot: Slot(1), accepted: accepted(1, 3, 1) }]);
+    let told = Message::Chosen { ballot: ballot(2, 2), chosen: Slot(1) };
+    let asked = answers(&mut cluster, N2, told);
+    assert_eq!(asked, [Message::Learn { from: Slot(1) }]);
+    assert_eq!(chosen(&cluster, N1), 0);
+    let taught = Message::Taught { first: Slot(1), values: vec![value(2)], chosen: Slot(1) };
+    answers(&mut cluster, N2, taught);
+    assert_eq!(cluster.replica(N1).core().chosen(Slot(1)), Some(&value(2)));
+}
+
+#[test]
+fn pp6_a_new_leader_fills_gaps_with_noops_up_to_the_highest_slot_reported() {
+    let (mut cluster, ballot) = candidate(vec![Record::Promised(ballot(3, 1))]);
+    answers(&mut cluster, N2, promise(ballot.round, 1, vec![reported(3, 1, 2, 13)]));
+    let expected = [(1, Value::Noop), (2, Value::Noop), (3, value(13)), (4, Value::Noop)];
+    assert_eq!(proposed(&cluster), expected, "the last one is its own");
+}
+
+#[test]
+fn pp6_slots_are_chosen_in_any_order_and_applied_strictly_in_theirs() {
+    let (mut cluster, ballot) = candidate(vec![Record::Promised(ballot(3, 1))]);
+    answers(&mut cluster, N2, promise(ballot.round, 1, vec![reported(3, 1, 2, 13)]));
+    answers(&mut cluster, N2, acceptance(ballot.round, 1, 2, 4));
+    assert_eq!(cluster.replica(N1).machine().applied(), 0);
+    answers(&mut cluster, N2, acceptance(ballot.round, 1, 1, 1));
+    assert_eq!(cluster.replica(N1).machine().applied(), 4);
+}
+
+#[test]
+fn pp6_a_lost_proposal_is_sent_again_to_those_who_live() {
+    let mut cluster = Cluster::new(3);
+    led_by_n1(&mut cluster);
+    let asked = cluster.ask(N1, Some((2, 1)), Operation::write("x", 1));
+    cluster.network.clear();
+    cluster.pass(300);
+    assert_eq!(cluster.answers[&(N1, asked)], Ok(Reply::Written));
+}
+
+#[test]
+fn pp7_a_refusal_with_a_higher_ballot_deposes() {
+    let mut cluster = Cluster::new(3);
+    led_by_n1(&mut cluster);
+    let lower = Message::Refused { promised: Ballot { round: 1, node: NodeId(0) } };
+    cluster.step(N1, Event::Message(N2, lower));
+    assert!(cluster.leads(N1), "not one with a lower ballot");
+    cluster.step(N1, Event::Message(N2, Message::Refused { promised: ballot(2, 2) }));
+    assert!(!cluster.leads(N1));
+}
+
+#[test]
+fn pp7_two_leaders_side_by_side_choose_no_two_values() {
+    let mut cluster = Cluster::new(3);
+    led_by_n1(&mut cluster);
+    cluster.isolate(N1);
+    cluster.elect(N2);
+    assert!(cluster.leads(N1) && cluster.leads(N2));
+    let lost = cluster.ask(N1, Some((2, 1)), Operation::write("x", 1));
+    let kept = cluster.ask(N2, Some((2, 2)), Operation::write("x", 2));
+    cluster.settle();
+    assert_eq!(cluster.answers.get(&(N1, lost)), None);
+    assert_eq!(cluster.answers[&(N2, kept)], Ok(Reply::Written));
+    cluster.heal();
+    cluster.pass(200);
+    assert!(!cluster.leads(N1));
+}
+
+#[test]
+fn pp7_a_leader_that_nobody_answers_resigns() {
+    let mut cluster = Cluster::new(3);
+    led_by_n1(&mut cluster);
+    cluster.isolate(N1);
+    cluster.pass(400);
+    assert!(!cluster.leads(N1));
+}
+
+#[test]
+fn pp7_a_node_that_comes_back_does_not_depose_a_healthy_leader() {
+    let mut cluster = Cluster::new(3);
+    led_by_n1(&mut cluster);
+    cluster.isolate(N3);
+    cluster.pass(2_000);
+    cluster.heal();
+    let leading = cluster.replica(N1).core().leads();
+    cluster.pass(1_000);
+    assert_eq!(cluster.replica(N1).core().leads(), leading);
+    assert!(leading.is_some());
+}
+
+#[test]
+fn pp11_membership_is_fixed_and_a_change_is_refused_as_definite() {
+    let mut cluster = Cluster::new(3);
+    led_by_n1(&mut cluster);
+    let members = rashomon_node::api::Admin::Members(vec![N1, N2]);
+    let asked = cluster.ask(N1, None, Operation::Admin(members));
+    let refusal = cluster.answers[&(N1, asked)].as_ref().unwrap_err();
+    assert_eq!((refusal.code, refusal.definite), (RefusalCode::Unsupported, true));
+}
+
+#[test]
+fn pp11_nodes_that_are_no_members_learn_and_have_no_say() {
+    let mut cluster = Cluster::with(4, |config| config.members = vec![N1, N2, N3]);
+    let n4 = NodeId(4);
+    led_by_n1(&mut cluster);
+    assert_eq!(chosen(&cluster, n4), chosen(&cluster, N1));
+    cluster.isolate(N2);
+    cluster.isolate(N3);
+    let asked = cluster.ask(N1, Some((2, 1)), Operation::write("x", 1));
+    cluster.settle();
+    assert!(!cluster.answers.contains_key(&(N1, asked)), "n1 and n4 are no majority of the members");
+}
