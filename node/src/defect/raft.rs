@@ -126,3 +126,58 @@ pub(super) static R27: Description = Description {
            old voters: cut off from 1 and 2, they elect a leader beside that of the old voters. The change must be under way \
            when the partition comes, so random schedules need luck: the simulator's directed schedule shows it.",
 };
+pub(super) static R28: Description = Description {
+    id: "R28",
+    title: "learners and a removed leader count",
+    rule: "who is no voter counts in no quorum, commit, read or lease (thesis 4.2.1, 4.2.2)",
+    faults: &["membership", "partition", "kill"],
+    reachable: false,
+    home: Home::Node,
+    note: "While a leader waits for new nodes to catch up, it counts them among the voters; and it counts itself while it \
+           commits a membership that it is no member of. What was acknowledged with their help may be on no majority of \
+           the voters. Learners are catching up only for a moment, hence the simulator.",
+};
+pub(super) static R25: Description = Description {
+    id: "R25",
+    title: "a membership is in force only when applied",
+    rule: "a membership is in force when appended (thesis 4.1)",
+    faults: &["membership", "partition"],
+    reachable: false,
+    home: Home::Node,
+    note: "As in RethinkDB 2.2.3. A leader drops the old voters as soon as it has applied the new membership; old voters that \
+           have it in their logs but have not heard that it is committed elect a leader by the old rule. The window is the \
+           time that a commit index takes to travel, so a change has to meet a partition: the simulator's.",
+};
+pub(super) static R26: Description = Description {
+    id: "R26",
+    title: "a membership change before the first commit of the own term",
+    rule: "a leader commits an entry of its own term first (the 2015 bug of single-server changes, raft-dev)",
+    faults: &["membership", "partition"],
+    reachable: false,
+    home: Home::Node,
+    note: "Changes by one server take one step, as in thesis 4.1, and wait for no commit: two leaders of different terms derive \
+           two memberships from one, whose majorities need not meet. With joint consensus alone the missing wait does no \
+           harm, as both ways need a majority of the common ancestor: hence the single step. Needs four nodes and a fifth \
+           to join, and elections between: a directed schedule.",
+};
+pub(super) static R29: Description = Description {
+    id: "R29",
+    title: "a membership outlives its entry, and is not found again after a restart",
+    rule: "the latest membership in the log is in force, also after truncation and restart (thesis 4.1)",
+    faults: &["membership", "kill"],
+    reachable: false,
+    home: Home::Node,
+    note: "When an uncommitted membership is truncated, the node goes on by it; after a restart it goes by that of its snapshot \
+           until it has applied others. Elections then need the votes of the wrong nodes: the cluster is stuck, or split.",
+};
+pub(super) static R34: Description = Description {
+    id: "R34",
+    title: "a transfer of leadership keeps the lease, goes on taking commands, and does not wait for the heir",
+    rule: "stop, catch the heir up, give up the lease, then let it campaign (thesis 3.10)",
+    faults: &["transfer", "pause", "partition"],
+    reachable: false,
+    home: Home::Node,
+    note: "Turns lease reads on. Voters heed the heir although they hear the leader, so the lease vouches for nothing any more: \
+           until the old leader hears of the new term, it serves what the new one has overwritten. It hears of it within a \
+           message's time unless a pause or a cut comes between. An heir that lags behind is not elected.",
+};

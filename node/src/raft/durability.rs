@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::api::NodeId;
+use crate::defect::Defect;
 use crate::protocol::{Effects, Ticket};
 use crate::raft::Raft;
 use crate::raft::log::{Entry, Index, Payload};
@@ -109,7 +110,9 @@ impl Raft {
     /// Drops the suffix from `from` on. The record that overwrites it says so on disk.
     pub(super) fn truncate(&mut self, from: Index) {
         self.log.truncate(from);
-        self.memberships.truncate(from);
+        if !self.config.defects.has(Defect::R29) {
+            self.memberships.truncate(from);
+        }
         self.disk.cut(from.previous());
     }
 

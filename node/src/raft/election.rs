@@ -31,8 +31,12 @@ impl Raft {
     pub(super) fn look_for_votes(&mut self) {
         self.lose_leader();
         self.reset_election_timer();
+        if !self.may_campaign() {
+            self.role = Role::Follower;
+            return;
+        }
         if !self.has_pre_vote() {
-            return self.campaign();
+            return self.campaign(false);
         }
         self.role = Role::PreCandidate(Votes::default());
         self.note(Note::ElectionProbed { term: next(self.hard.term).0 });
@@ -43,7 +47,15 @@ impl Raft {
         self.count_pre_vote(self.config.node);
     }
 
-    fn campaign(&mut self) {
+    /// Who is no member does not campaign. Who leaves may have to until the others' membership is committed, if only it
+    /// has the entry that says so (thesis 4.2.2).
+    pub(super) fn may_campaign(&self) -> bool {
+        let (node, index) = (self.config.node, self.memberships.latest_index());
+        let was_member = || self.memberships.at(index.previous()).contains(node);
+        self.membership().contains(node) || (index > self.commit && was_member())
+    }
+
+    pub(super) fn campaign(&mut self, is_handover: bool) {
         let term = next(self.hard.term);
         self.reset_election_timer();
         self.set_hard_state(HardState { term, vote: Some(self.config.node) });
@@ -53,7 +65,7 @@ impl Raft {
         let last = self.log.last();
         for peer in self.peers() {
             // The own vote is not durable yet: after a crash it could go to somebody else.
-            self.reply_durable_term(peer, Body::Vote { last });
+            self.reply_durable_term(peer, Body::Vote { last, is_handover });
         }
     }
 
@@ -96,9 +108,11 @@ impl Raft {
     }
 
     /// While a leader is heard, candidates are not: they were cut off, not the leader (RV1, RV2; thesis 4.2.3). It also
-    /// keeps the promise that lease reads rest on. A candidate in reach hears the leader's heartbeat soon.
+    /// keeps the promise that lease reads rest on. A candidate in reach hears the leader's heartbeat soon. One that the
+    /// leader itself has asked to campaign is heard.
     pub(super) fn must_ignore_candidate(&self, message: &Message) -> bool {
-        let is_candidate = matches!(message.body, Body::PreVote { .. } | Body::Vote { .. });
+        let is_candidate =
+            matches!(message.body, Body::PreVote { .. } | Body::Vote { is_handover: false, .. });
         let hears_leader = match self.role {
             Role::Leader(_) => true,
             _ => self.now.since(self.heard_at) < self.config.election_ms.start,
@@ -147,7 +161,7 @@ impl Raft {
         let Role::PreCandidate(votes) = &mut self.role else { return };
         votes.granted.insert(from);
         if self.has_won() {
-            self.campaign();
+            self.campaign(false);
         }
     }
 

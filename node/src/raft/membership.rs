@@ -38,6 +38,12 @@ impl Membership {
         Self { voters: self.voters.clone(), outgoing: Vec::new() }
     }
 
+    /// The same with `nodes` among the voters: what defect R28 counts.
+    pub(super) fn with(&self, nodes: impl Iterator<Item = NodeId>) -> Self {
+        let voters: Vec<NodeId> = self.voters.iter().copied().chain(nodes).collect();
+        Self { voters: ascending(&voters), outgoing: self.outgoing.clone() }
+    }
+
     /// Whether two sets of voters decide together.
     pub fn is_joint(&self) -> bool {
         !self.outgoing.is_empty()
@@ -106,6 +112,11 @@ impl Memberships {
         self.later.last().map_or(&self.base, |(_, membership)| membership)
     }
 
+    /// Where its entry stands; 0 if that is not known any more, or never was.
+    pub(super) fn latest_index(&self) -> Index {
+        self.later.last().map_or(Index(0), |(index, _)| *index)
+    }
+
     /// The one that the log up to `index` puts in force.
     pub(super) fn at(&self, index: Index) -> &Membership {
         let end = self.later.partition_point(|(one, _)| *one <= index);
@@ -115,6 +126,11 @@ impl Memberships {
     /// An entry was appended.
     pub(super) fn push(&mut self, index: Index, membership: Membership) {
         self.later.push((index, membership));
+    }
+
+    /// Whether the entry at `index` is known to hold one.
+    pub(super) fn is_known(&self, index: Index) -> bool {
+        self.later.iter().any(|(one, _)| *one == index)
     }
 
     /// The entries from `from` on were dropped.

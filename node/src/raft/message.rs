@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::NodeId;
+use crate::api::{Admin, NodeId, Refusal};
 use crate::machine::Command;
+use crate::protocol::OperationId;
 use crate::raft::log::{Entry, Index, Position, Term};
 use crate::raft::membership::Membership;
 use crate::wire::{Blob, shared_bytes};
@@ -36,6 +37,8 @@ pub enum Body {
     Vote {
         /// Last entry of the candidate's log.
         last: Position,
+        /// Whether the leader asked for it, so that voters need not be loyal to it (thesis 4.2.3).
+        is_handover: bool,
     },
     /// Answers `Vote`.
     VoteReply {
@@ -96,6 +99,22 @@ pub enum Body {
         /// In the order they came in.
         commands: Vec<Command>,
     },
+    /// Change the cluster.
+    Admin {
+        /// Names it among the asker's.
+        id: OperationId,
+        /// How.
+        admin: Admin,
+    },
+    /// Answers `Admin`.
+    AdminReply {
+        /// Of the message answered.
+        id: OperationId,
+        /// What came of it.
+        outcome: Result<(), Refusal>,
+    },
+    /// Campaign at once (thesis 3.10).
+    TimeoutNow,
     /// How far must I have applied to read?
     ReadIndex {
         /// Never used twice by the asker, over all its incarnations.

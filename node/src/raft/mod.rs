@@ -16,10 +16,15 @@
 //! | [`snapshots`] | what stands in for the log's beginning: taking, sending, installing |
 //! | [`reads`] | reads without a place in the log |
 //! | [`proposals`] | clients' commands on their way to a leader and back |
+//! | [`admin`] | changes of the cluster on their way to a leader and back |
+//! | [`changes`] | membership changes: learners, joint consensus |
+//! | [`transfer`] | handing leadership over |
 //!
 //! Beyond the paper's core: pre-vote and check-quorum (thesis 9.6, 6.2), pipelined appends, reads and commands accepted
 //! at every node.
 
+pub mod admin;
+pub mod changes;
 pub mod config;
 pub mod durability;
 pub mod election;
@@ -31,6 +36,7 @@ pub mod proposals;
 pub mod reads;
 pub mod replication;
 pub mod snapshots;
+pub mod transfer;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -39,6 +45,7 @@ use crate::api::{NodeId, Role as ApiRole};
 use crate::defect::Defect;
 use crate::protocol::{Decided, Effects, Incarnation, Input, Millis, Note, Protocol, View};
 use crate::settings::Settings;
+use admin::Errands;
 use durability::Disk;
 use election::Votes;
 use log::{Index, Log, Payload, Term};
@@ -78,6 +85,7 @@ pub struct Raft {
     heard_at: Millis,
     proposals: Proposals,
     reads: LocalReads,
+    errands: Errands,
     sweep_at: Millis,
     out: Effects<Record, Message>,
 }
@@ -104,6 +112,9 @@ impl Raft {
 
     /// Who takes part, for checks of invariants and for people.
     pub fn membership(&self) -> &Membership {
+        if self.config.defects.has(Defect::R25) {
+            return self.memberships.at(self.handed);
+        }
         self.memberships.latest()
     }
 
@@ -129,7 +140,7 @@ impl Raft {
         match body {
             Body::PreVote { last } => self.on_pre_vote(from, term, last),
             Body::PreVoteReply { granted } => self.on_pre_vote_reply(from, granted),
-            Body::Vote { last } => self.on_vote(from, last),
+            Body::Vote { last, .. } => self.on_vote(from, last),
             Body::VoteReply { granted } => self.on_vote_reply(from, granted),
             Body::Append { prev, entries, commit } => self.on_append(from, term, prev, entries, commit),
             Body::Appended { matched } => self.on_appended(from, matched),
@@ -141,6 +152,9 @@ impl Raft {
             Body::InstallReply { last, offset } => self.on_install_reply(from, last, offset),
             Body::StaleTerm => {}
             Body::Propose { commands } => self.on_propose(from, commands),
+            Body::Admin { id, admin } => self.on_admin((from, id), admin),
+            Body::AdminReply { id, outcome } => self.on_admin_reply(id, outcome),
+            Body::TimeoutNow => self.on_timeout_now(from),
             Body::ReadIndex { id } => self.on_read_index(from, id),
             Body::ReadIndexReply { id, index } => self.on_read_index_reply(id, index),
         }
@@ -159,9 +173,10 @@ impl Raft {
             Body::Vote { .. } => self.reply_durable_term(from, Body::VoteReply { granted: false }),
             Body::PreVote { .. } => self.reply_durable_term(from, Body::PreVoteReply { granted: false }),
             Body::Appended { .. } | Body::Rejected { .. } | Body::HeartbeatReply { .. } => {}
-            Body::InstallReply { .. } | Body::StaleTerm => {}
+            Body::InstallReply { .. } | Body::StaleTerm | Body::TimeoutNow | Body::Admin { .. } => {}
             Body::PreVoteReply { .. } | Body::VoteReply { .. } => {}
             Body::Propose { .. } | Body::ReadIndex { .. } | Body::ReadIndexReply { .. } => return false,
+            Body::AdminReply { .. } => return false,
         }
         true
     }
@@ -178,7 +193,7 @@ impl Raft {
             Record::Entry(entry) => {
                 self.log.truncate(entry.index);
                 self.memberships.truncate(entry.index);
-                self.track(entry);
+                if self.config.defects.has(Defect::R29) { self.log.push(entry) } else { self.track(entry) }
             }
             Record::Snapshot(image) => {
                 self.log.reset(image.last);
@@ -200,6 +215,9 @@ impl Raft {
 
     /// What every step ends with: pass on what has become possible.
     fn finish(&mut self) {
+        if !self.errands.is_empty() {
+            self.run_errands();
+        }
         if matches!(self.role, Role::Leader(_)) {
             self.lead();
         } else {
@@ -218,6 +236,7 @@ impl Raft {
     fn hand_out(&mut self) {
         let end = self.commit.0.min(self.handed.0 + APPLY_MAX).min(self.log.last_index().0);
         for index in self.handed.0 + 1..=end {
+            self.learn_membership_if_defective(Index(index));
             let entry = self.log.get(Index(index)).expect("the commit index is within the log");
             let (command, waiting) = match &entry.payload {
                 Payload::Noop | Payload::Membership(_) => (None, Vec::new()),
@@ -228,15 +247,33 @@ impl Raft {
         self.handed = Index(end.max(self.handed.0));
     }
 
+    /// Defect R29 forgot the memberships of its log when it was restarted, and learns of them when they are applied.
+    fn learn_membership_if_defective(&mut self, index: Index) {
+        if self.config.defects.has(Defect::R29)
+            && let Some(Payload::Membership(membership)) = self.log.get(index).map(|entry| &entry.payload)
+            && !self.memberships.is_known(index)
+        {
+            self.memberships.push(index, membership.clone());
+        }
+    }
+
     /// Gives up on operations that have waited too long.
     fn sweep(&mut self) {
         self.sweep_proposals();
         self.sweep_reads();
+        self.sweep_errands();
         self.sweep_at = self.now + config::SWEEP_MS;
     }
 
     /// The highest value that a majority has reached; see [`Membership::reached`].
     fn reached<T: Ord + Copy>(&self, of: impl Fn(NodeId) -> T) -> T {
+        if self.config.defects.has(Defect::R28)
+            && let Role::Leader(leadership) = &self.role
+        {
+            let learners = leadership.admin.change.iter().flat_map(|change| change.learners());
+            let counted = self.membership().with(learners.chain([self.config.node]));
+            return counted.reached(self.config.defects, of);
+        }
         self.membership().reached(self.config.defects, of)
     }
 
@@ -287,6 +324,7 @@ impl Protocol for Raft {
             heard_at: now,
             proposals: Proposals::default(),
             reads: LocalReads::new(incarnation),
+            errands: Errands::default(),
             sweep_at: now,
             out: Effects::default(),
             config,
@@ -322,7 +360,8 @@ impl Protocol for Raft {
             Role::Leader(leadership) => leadership.heartbeat_at,
             _ => self.election_at,
         };
-        if self.proposals.is_empty() && self.reads.is_empty() { role_at } else { role_at.min(self.sweep_at) }
+        let is_idle = self.proposals.is_empty() && self.reads.is_empty() && self.errands.is_empty();
+        if is_idle { role_at } else { role_at.min(self.sweep_at) }
     }
 
     fn view(&self) -> View {

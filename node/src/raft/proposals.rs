@@ -59,11 +59,7 @@ impl Raft {
             match ask {
                 Ask::Read => reads.push(id),
                 Ask::Command(command) => fresh.extend(self.hold(id, command)),
-                Ask::Admin(_) => {
-                    let text = "Raft here knows no changes of the cluster yet".into();
-                    let refusal = Refusal { code: RefusalCode::Unsupported, definite: true, text };
-                    self.out.answer.push((id, Err(refusal)));
-                }
+                Ask::Admin(admin) => self.offer_admin(id, admin),
             }
         }
         self.offer_reads(reads);
@@ -100,9 +96,19 @@ impl Raft {
         }
     }
 
+    /// Gives the leader what it has not been given.
+    pub(super) fn route_unrouted(&mut self) {
+        let unrouted = self.proposals.open.iter().filter(|(_, proposal)| proposal.routed_at.is_none());
+        let unrouted = unrouted.map(|(author, _)| *author).collect();
+        self.route(unrouted);
+    }
+
     /// Gives these commands to the leader: this node's own log, or a message. Without a leader they wait.
     fn route(&mut self, authors: Vec<Author>) {
         let Some(leader) = self.leader else { return };
+        if self.is_handing_over() {
+            return; // The next leader gets them, or this one when it goes on leading.
+        }
         let leads = matches!(self.role, Role::Leader(_));
         let mut commands = Vec::new();
         for author in authors {
@@ -124,7 +130,7 @@ impl Raft {
 
     /// Commands of another node's clients. Without office they are dropped: the sender keeps them and will try again.
     pub(super) fn on_propose(&mut self, from: NodeId, commands: Vec<Command>) {
-        if !matches!(self.role, Role::Leader(_)) {
+        if !matches!(self.role, Role::Leader(_)) || self.is_handing_over() {
             return;
         }
         for command in commands {

@@ -230,10 +230,15 @@ impl Raft {
         }
     }
 
-    /// Whether the commit index covers everything that earlier leaders committed: an entry of the own term is (RC2).
-    fn is_commit_current(&self) -> bool {
-        let Role::Leader(leadership) = &self.role else { return false };
-        self.commit >= leadership.first || self.config.defects.has(Defect::R08)
+    /// Whether the commit index covers everything that earlier leaders committed (RC2).
+    pub(super) fn is_commit_current(&self) -> bool {
+        let leads = matches!(self.role, Role::Leader(_));
+        self.is_own_term_committed() || (leads && self.config.defects.has(Defect::R08))
+    }
+
+    /// Whether an entry of the own term is committed.
+    pub(super) fn is_own_term_committed(&self) -> bool {
+        matches!(&self.role, Role::Leader(leadership) if self.commit >= leadership.first)
     }
 
     /// The latest round that a quorum has answered; the leader answers itself.
@@ -247,9 +252,13 @@ impl Raft {
     }
 
     fn has_lease(&self) -> bool {
-        let wants_lease = self.config.reads == Reads::Lease || self.config.defects.has(Defect::R12);
+        let defects = self.config.defects;
+        let wants_lease = self.config.reads == Reads::Lease
+            || [Defect::R12, Defect::R34].into_iter().any(|defect| defects.has(defect));
         let Role::Leader(leadership) = &self.role else { return false };
+        let is_given_up = leadership.has_handed_over || leadership.admin.handover.is_some();
         wants_lease
+            && (!is_given_up || defects.has(Defect::R34))
             && leadership.reads.leased_at.is_some_and(|at| self.now.since(at) < self.config.lease_ms())
     }
 

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::api::NodeId;
 use crate::defect::Defect;
 use crate::protocol::{Millis, Note};
+use crate::raft::admin::LeaderAdmin;
 use crate::raft::config::{APPEND_ENTRIES_MAX, APPENDS_IN_FLIGHT_MAX};
 use crate::raft::log::{Entry, Index, Payload, Position};
 use crate::raft::message::{Body, Hint};
@@ -20,7 +21,7 @@ use crate::raft::{Raft, Role};
 /// What only a leader keeps.
 #[derive(Debug)]
 pub(super) struct Leadership {
-    /// Of the other voters.
+    /// Of the other voters, of learners, and of those who have just left.
     pub(super) progress: BTreeMap<NodeId, Progress>,
     pub(super) heartbeat_at: Millis,
     /// The commit index at the last periodic heartbeat.
@@ -28,6 +29,11 @@ pub(super) struct Leadership {
     /// The first entry of this term: once committed, the commit index is known to be current (RC2).
     pub(super) first: Index,
     pub(super) reads: LeaderReads,
+    pub(super) admin: LeaderAdmin,
+    /// Whether `progress` may not fit the members and learners.
+    pub(super) is_reshaping: bool,
+    /// Whether another node was told to campaign in this term: no lease is safe any more.
+    pub(super) has_handed_over: bool,
 }
 
 /// What a leader knows of a follower.
@@ -46,6 +52,8 @@ pub(super) struct Progress {
     pub(super) wants: Index,
     /// The commit index that it was told.
     told: Index,
+    /// When to stop sending to one who has left; until then it may learn that it has.
+    departs_at: Option<Millis>,
 }
 
 #[derive(Debug)]
@@ -68,6 +76,7 @@ impl Progress {
             acked_round: 0,
             wants: Index(0),
             told: Index(0),
+            departs_at: None,
         }
     }
 
@@ -121,6 +130,9 @@ impl Raft {
             heartbeat_commit: self.commit,
             first: next,
             reads: LeaderReads::default(),
+            admin: LeaderAdmin::default(),
+            is_reshaping: false,
+            has_handed_over: false,
         }));
         self.leader = Some(self.config.node);
         self.reads.ask_anew();
@@ -166,6 +178,8 @@ impl Raft {
     /// What a leader does at the end of each step.
     pub(super) fn lead(&mut self) {
         self.advance_commit();
+        self.advance_change();
+        self.advance_handover();
         self.confirm_reads();
         self.send_entries();
         self.tell_commit();
@@ -315,6 +329,27 @@ impl Raft {
                 self.out.send.push((*peer, super::Message { term, body: Body::Commit { index } }));
             }
         }
+    }
+
+    /// Makes `progress` fit the members and learners.
+    pub(super) fn reshape(&mut self) {
+        let (now, next, node) = (self.now, self.log.last_index().next(), self.config.node);
+        if !matches!(&self.role, Role::Leader(leadership) if leadership.is_reshaping) {
+            return;
+        }
+        let mut wanted = self.membership().nodes();
+        wanted.extend(self.memberships.latest().nodes());
+        let Role::Leader(leadership) = &mut self.role else { return };
+        wanted.extend(leadership.admin.change.iter().flat_map(|change| change.learners()));
+        for peer in wanted.iter().copied().filter(|peer| *peer != node) {
+            let progress = leadership.progress.entry(peer).or_insert_with(|| Progress::new(next, now));
+            progress.departs_at = None;
+        }
+        let departs_at = now + self.config.election_ms.end;
+        leadership.progress.retain(|peer, progress| {
+            wanted.contains(peer) || *progress.departs_at.get_or_insert(departs_at) > now
+        });
+        leadership.is_reshaping = leadership.progress.values().any(|progress| progress.departs_at.is_some());
     }
 
     fn progress_of(&mut self, node: NodeId) -> Option<&mut Progress> {

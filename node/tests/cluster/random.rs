@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rashomon_node::api::{NodeId, Operation, RegisterOperation, Reply};
+use rashomon_node::api::{Admin, NodeId, Operation, RegisterOperation, Reply};
 use rashomon_node::protocol::{Millis, OperationId};
 use rashomon_node::replica::Event;
 use rashomon_node::settings::Settings;
@@ -43,6 +43,8 @@ pub(crate) struct Run<P: Checked> {
     /// Key, value read, and how many writes of the key had been acknowledged when it was asked for.
     reads: Vec<(usize, Option<i64>, usize)>,
     failed: Vec<i64>,
+    /// Whether the members change and leadership is handed on, now and then.
+    reshapes: bool,
     oddities: Vec<String>,
     next_value: i64,
 }
@@ -66,6 +68,7 @@ impl<P: Checked> Run<P> {
             acknowledged: vec![Vec::new(); KEYS],
             reads: Vec::new(),
             failed: Vec::new(),
+            reshapes: false,
             oddities: Vec::new(),
             next_value: 0,
         };
@@ -75,9 +78,18 @@ impl<P: Checked> Run<P> {
         run
     }
 
+    /// The same with changes of the cluster among what is asked.
+    pub(crate) fn reshaping(mut self) -> Self {
+        self.reshapes = true;
+        self
+    }
+
     pub(crate) fn go(&mut self) {
         for _ in 0..STEPS {
             self.fault();
+            if self.reshapes && self.rng.random_bool(0.003) {
+                self.reshape();
+            }
             self.act();
         }
         self.quiesce();
@@ -117,6 +129,38 @@ impl<P: Checked> Run<P> {
                 down.into_iter().for_each(|id| self.start(id));
             }
         }
+    }
+
+    /// Somebody asks for other members, or another leader. Nobody waits for the answer.
+    fn reshape(&mut self) {
+        let node = self.any_node();
+        if !self.is_up(node) {
+            return;
+        }
+        let admin = if self.rng.random_bool(0.7) {
+            let mut members: Vec<NodeId> = self.cluster.nodes.keys().copied().collect();
+            members.retain(|_| self.rng.random_bool(0.6));
+            members.push(node);
+            Admin::Members(members)
+        } else {
+            Admin::Lead(self.any_node())
+        };
+        self.cluster.ask(node, None, Operation::Admin(admin));
+    }
+
+    /// All nodes are members again, so that all can be of one mind.
+    fn gather(&mut self) {
+        let all: Vec<NodeId> = self.cluster.nodes.keys().copied().collect();
+        for _ in 0..40 {
+            let leader = self.leader().unwrap_or(NodeId(1));
+            let operation = Operation::Admin(Admin::Members(all.clone()));
+            let id = self.cluster.ask(leader, None, operation);
+            self.rest(100);
+            if self.cluster.answers.get(&(leader, id)) == Some(&Ok(Reply::Done)) {
+                return;
+            }
+        }
+        self.oddities.push("the members could not be gathered again".into());
     }
 
     fn is_up(&self, id: NodeId) -> bool {
@@ -238,7 +282,16 @@ impl<P: Checked> Run<P> {
         self.cluster.heal();
         let down: Vec<NodeId> = self.cluster.nodes.keys().copied().filter(|id| !self.is_up(*id)).collect();
         down.into_iter().for_each(|id| self.start(id));
-        for _ in 0..400 {
+        self.rest(400);
+        if self.reshapes {
+            self.gather();
+            self.rest(100);
+        }
+    }
+
+    /// Nothing breaks for `rounds` times ten milliseconds.
+    fn rest(&mut self, rounds: u32) {
+        for _ in 0..rounds {
             self.cluster.now = self.cluster.now + 10;
             for id in self.cluster.nodes.keys().copied().collect::<Vec<_>>() {
                 self.cluster.sync(id);
@@ -314,7 +367,7 @@ pub(crate) fn complaints<P: Checked>(seed: u64, configure: impl Fn(&mut Settings
 }
 
 /// Some seeds, or those that `RASHOMON_SEEDS=FROM..TO` asks for.
-fn seeds(usual: Range<u64>) -> Range<u64> {
+pub(crate) fn seeds(usual: Range<u64>) -> Range<u64> {
     match std::env::var("RASHOMON_SEEDS") {
         Ok(text) => {
             let (from, to) = text.split_once("..").expect("RASHOMON_SEEDS is of the form FROM..TO");

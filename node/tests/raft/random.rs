@@ -1,10 +1,11 @@
 //! Random schedules: sound nodes keep every invariant and answer linearizably; the same schedules find planted defects.
 
+use rashomon_node::api::Reply;
 use rashomon_node::defect::{Defect, Defects};
 use rashomon_node::raft::Raft;
 use rashomon_node::settings::Reads;
 
-use crate::cluster::random::{check_sound, complaints};
+use crate::cluster::random::{Run, check_sound, complaints, seeds};
 
 #[test]
 fn sound_nodes_survive_random_schedules() {
@@ -14,6 +15,22 @@ fn sound_nodes_survive_random_schedules() {
 #[test]
 fn tiny_snapshots_survive_random_schedules() {
     check_sound::<Raft>(300..330, |config| config.snapshot_entries = 10);
+}
+
+#[test]
+fn changing_clusters_survive_random_schedules() {
+    let mut done = 0;
+    for seed in seeds(400..430) {
+        let mut run = Run::<Raft>::new(seed, |config| {
+            config.snapshot_entries = 20;
+            config.reads = if seed % 2 == 0 { Reads::Lease } else { Reads::ReadIndex };
+        });
+        run = run.reshaping();
+        run.go();
+        assert_eq!(run.complaints(), Vec::<String>::new(), "seed {seed}");
+        done += run.cluster.answers.values().filter(|answer| **answer == Ok(Reply::Done)).count();
+    }
+    assert!(done > 60, "changes came about: {done}");
 }
 
 #[test]

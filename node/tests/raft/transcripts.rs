@@ -13,6 +13,8 @@
 //! settle                      all messages arrive, and what follows from them
 //! pass 200                    200 ms pass evenly, with all ticks and messages
 //! open n1 / read n1 x / write n1 2 1 x 7 / cas n1 2 1 x 7 8     a client of n1 asks (session, sequence)
+//! members n1 n1,n2,n4         n1 is asked for these members
+//! lead n1 n3                  n1 is asked to have n3 lead
 //! isolate n1 / heal / crash n1 / start n1
 //! network                     what is under way
 //! state                       every node in full
@@ -22,7 +24,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use expect_test::expect_file;
-use rashomon_node::api::{NodeId, Operation};
+use rashomon_node::api::{Admin, NodeId, Operation};
 use rashomon_node::defect::{Defect, Defects};
 use rashomon_node::protocol::{Note, Protocol};
 use rashomon_node::raft::log::{Index, Payload};
@@ -111,6 +113,10 @@ fn command(cluster: &mut Cluster, words: &[&str], said: &mut String) {
             let operation = Operation::cas(*key, old.parse().unwrap(), new.parse().unwrap());
             ask(cluster, id, Some((session, sequence)), operation, said);
         }
+        ["members", id, members] => {
+            ask(cluster, id, None, Operation::Admin(Admin::Members(nodes(members))), said);
+        }
+        ["lead", id, heir] => ask(cluster, id, None, Operation::Admin(Admin::Lead(node(heir))), said),
         ["isolate", id] => cluster.isolate(node(id)),
         ["heal"] => cluster.heal(),
         ["crash", id] => cluster.crash(node(id)),
@@ -278,6 +284,16 @@ fn lost_and_repeated() {
 #[test]
 fn snapshot_for_a_straggler() {
     check("snapshot_for_a_straggler.txt");
+}
+
+#[test]
+fn joint_consensus() {
+    check("joint_consensus.txt");
+}
+
+#[test]
+fn leadership_transfer() {
+    check("leadership_transfer.txt");
 }
 
 #[test]

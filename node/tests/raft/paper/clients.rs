@@ -142,7 +142,7 @@ fn thesis_6_4_1_after_a_restart_a_voter_still_keeps_the_lease_it_granted() {
     cluster.crash(N2);
     cluster.start(N2);
     cluster.now = cluster.now + 100;
-    cluster.step(N2, Event::Message(N3, message(9, Body::Vote { last: position(99, 9) })));
+    cluster.step(N2, Event::Message(N3, message(9, vote(position(99, 9)))));
     assert_eq!(cluster.network, []);
 }
 

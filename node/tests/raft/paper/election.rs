@@ -31,8 +31,8 @@ fn s5_1_a_request_with_a_stale_term_is_rejected() {
     let mut cluster = alone_with(3, &[1]);
     let append = Body::Append { prev: position(1, 1), entries: vec![noop(2, 2)], commit: Index(2) };
     assert_eq!(answer_to(&mut cluster, 2, append), [message(3, Body::StaleTerm)]);
-    let vote = Body::Vote { last: position(9, 2) };
-    assert_eq!(answer_to(&mut cluster, 2, vote), [message(3, Body::VoteReply { granted: false })]);
+    let ask = vote(position(9, 2));
+    assert_eq!(answer_to(&mut cluster, 2, ask), [message(3, Body::VoteReply { granted: false })]);
     assert_eq!(terms_of(&cluster, N1), [1]);
 }
 
@@ -80,23 +80,23 @@ fn s5_2_without_a_majority_nobody_wins() {
 #[test]
 fn s5_2_a_server_votes_for_at_most_one_candidate_in_a_term_first_come_first_served() {
     let mut cluster = alone_with(1, &[]);
-    let vote = || Body::Vote { last: position(0, 0) };
-    assert_eq!(answer_to(&mut cluster, 2, vote()), [message(2, Body::VoteReply { granted: true })]);
-    cluster.step(N1, Event::Message(N3, message(2, vote())));
+    let ask = || vote(position(0, 0));
+    assert_eq!(answer_to(&mut cluster, 2, ask()), [message(2, Body::VoteReply { granted: true })]);
+    cluster.step(N1, Event::Message(N3, message(2, ask())));
     let refused = Envelope { from: N1, to: N3, message: message(2, Body::VoteReply { granted: false }) };
     assert_eq!(cluster.network, [refused]);
     // The first one may ask again, as its answer may have been lost.
-    assert_eq!(answer_to(&mut cluster, 2, vote()), [message(2, Body::VoteReply { granted: true })]);
+    assert_eq!(answer_to(&mut cluster, 2, ask()), [message(2, Body::VoteReply { granted: true })]);
 }
 
 #[test]
 fn s5_2_a_vote_outlives_a_crash() {
     let mut cluster = alone_with(1, &[]);
-    answer_to(&mut cluster, 2, Body::Vote { last: position(0, 0) });
+    answer_to(&mut cluster, 2, vote(position(0, 0)));
     cluster.crash(N1);
     cluster.start(N1);
     cluster.now = cluster.now + 10_000;
-    cluster.step(N1, Event::Message(N3, message(2, Body::Vote { last: position(0, 0) })));
+    cluster.step(N1, Event::Message(N3, message(2, vote(position(0, 0)))));
     assert_eq!(cluster.network[0].message, message(2, Body::VoteReply { granted: false }));
 }
 
@@ -104,7 +104,7 @@ fn s5_2_a_vote_outlives_a_crash() {
 fn figure_2_a_vote_is_on_disk_before_the_answer_leaves() {
     let mut cluster = alone_with(1, &[]);
     cluster.node(N1).syncs = false;
-    assert_eq!(answer_to(&mut cluster, 2, Body::Vote { last: position(0, 0) }), []);
+    assert_eq!(answer_to(&mut cluster, 2, vote(position(0, 0))), []);
     cluster.sync(N1);
     assert_eq!(cluster.network[0].message, message(2, Body::VoteReply { granted: true }));
 }
@@ -165,8 +165,8 @@ fn thesis_9_6_a_node_that_was_cut_off_does_not_depose_the_leader() {
 fn thesis_4_2_3_voters_that_hear_a_leader_ignore_candidates() {
     let mut cluster = Cluster::new(3);
     led_by_n1(&mut cluster);
-    let vote = message(9, Body::Vote { last: position(99, 9) });
-    cluster.step(N2, Event::Message(N3, vote));
+    let ask = message(9, vote(position(99, 9)));
+    cluster.step(N2, Event::Message(N3, ask));
     assert_eq!(cluster.replica(N2).core().hard_state().term, Term(1));
     assert_eq!(cluster.network, []);
 }

@@ -2,8 +2,10 @@
 
 mod clients;
 mod election;
+mod membership;
 mod replication;
 mod snapshots;
+mod transfer;
 
 use rashomon_node::api::{NodeId, Operation, RefusalCode, Reply, Role};
 use rashomon_node::defect::{Defect, Defects};
@@ -77,4 +79,8 @@ fn led_by_n1(cluster: &mut Cluster) {
     cluster.now = round;
     cluster.step(N1, Event::Tick);
     cluster.settle();
+}
+
+fn vote(last: Position) -> Body {
+    Body::Vote { last, is_handover: false }
 }

@@ -174,7 +174,7 @@ fn s5_4_1_a_voter_denies_its_vote_if_its_own_log_is_more_up_to_date() {
     ];
     for (last, granted) in cases {
         let mut cluster = alone_with(4, &[1, 2, 2]);
-        let answer = answer_to(&mut cluster, 5, Body::Vote { last });
+        let answer = answer_to(&mut cluster, 5, vote(last));
         assert_eq!(answer, [message(5, Body::VoteReply { granted })], "{last:?}");
     }
 }
