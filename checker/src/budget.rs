@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::NEVER;
 use crate::outcome::Exhausted;
 use crate::search::Meter;
 
@@ -32,22 +33,106 @@ pub fn never() -> bool {
     false
 }
 
+/// The hook is asked first thing, and then once per so many steps: a few hundred microseconds, or less.
+pub const ASK_EVERY: u32 = 1024;
+
+/// The caller's deadline passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+/// Asks the caller's hook often enough, and not too often. Who loops over operations or configurations asks this once per turn.
+pub struct Poll<'a> {
+    stop: Stop<'a>,
+    ask_in: u32,
+    stopped: bool,
+}
+
+impl<'a> Poll<'a> {
+    /// Not asked yet.
+    pub fn new(stop: Stop<'a>) -> Self {
+        Poll { stop, ask_in: 0, stopped: false }
+    }
+
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// When the hook said stop, now or earlier.
+    pub fn go_on(&mut self) -> Result<(), Stopped> {
+        match self.ask_in.checked_sub(1) {
+            Some(rest) => self.ask_in = rest,
+            None => {
+                self.ask_in = ASK_EVERY - 1;
+                self.stopped |= (self.stop)();
+            }
+        }
+        if self.stopped { Err(Stopped) } else { Ok(()) }
+    }
+
+    /// Sorts by a position and then by `key`, in pieces small enough that a deadline is not missed for long.
+    pub(crate) fn sort<T: Copy, K: Ord>(
+        &mut self,
+        items: &mut Vec<T>,
+        position: impl Fn(&T) -> u32,
+        key: impl Fn(&T) -> K,
+    ) -> Result<(), Stopped> {
+        let pieces = items.len() / PIECE + 1;
+        let whole = |item: &T| (position(item), key(item));
+        if pieces == 1 {
+            items.sort_unstable_by_key(whole);
+            return Ok(());
+        }
+        let known = items.iter().map(&position).filter(|&position| position != NEVER);
+        let most = u64::from(known.max().unwrap_or(0)) + 1;
+        let piece = |item: &T| match position(item) {
+            NEVER => pieces,
+            position => (u64::from(position) * pieces as u64 / most) as usize,
+        };
+        let mut ends = vec![0usize; pieces + 2];
+        for item in items.iter() {
+            self.go_on()?;
+            ends[piece(item) + 1] += 1;
+        }
+        for at in 0..=pieces {
+            ends[at + 1] += ends[at];
+        }
+        let mut free = ends.clone();
+        let mut sorted = items.clone();
+        for item in items.iter() {
+            self.go_on()?;
+            let place = &mut free[piece(item)];
+            sorted[*place] = *item;
+            *place += 1;
+        }
+        for at in 0..=pieces {
+            if (self.stop)() {
+                self.stopped = true;
+                return Err(Stopped);
+            }
+            sorted[ends[at]..ends[at + 1]].sort_unstable_by_key(whole);
+        }
+        *items = sorted;
+        Ok(())
+    }
+}
+
+/// About so many items are sorted at once: a millisecond or two.
+const PIECE: usize = 1 << 15;
+
 /// Counts against a budget.
 pub(crate) struct Gauge<'a> {
     budget: Budget,
-    stop: Stop<'a>,
+    poll: Poll<'a>,
     states: u64,
-    /// When to ask the hook next.
-    ask_in: u32,
     exhausted: Option<Exhausted>,
 }
 
-/// The hook is asked first thing, and then once per so many configurations made or looked at: a few hundred microseconds.
-pub(crate) const ASK_EVERY: u32 = 1024;
-
 impl<'a> Gauge<'a> {
     pub(crate) fn new(budget: Budget, stop: Stop<'a>) -> Self {
-        Gauge { budget, stop, states: 0, ask_in: 0, exhausted: None }
+        Gauge { budget, poll: Poll::new(stop), states: 0, exhausted: None }
+    }
+
+    pub(crate) fn poll(&mut self) -> &mut Poll<'a> {
+        &mut self.poll
     }
 
     pub(crate) fn states(&self) -> u64 {
@@ -55,7 +140,7 @@ impl<'a> Gauge<'a> {
     }
 
     pub(crate) fn exhausted(&self) -> Option<Exhausted> {
-        self.exhausted
+        self.exhausted.or_else(|| self.poll.stopped.then_some(Exhausted::Deadline))
     }
 }
 
@@ -69,16 +154,7 @@ impl Meter for Gauge<'_> {
     }
 
     fn passes(&mut self) -> bool {
-        match self.ask_in.checked_sub(1) {
-            Some(rest) => self.ask_in = rest,
-            None => {
-                self.ask_in = ASK_EVERY - 1;
-                if (self.stop)() {
-                    self.exhausted = Some(Exhausted::Deadline);
-                }
-            }
-        }
-        self.exhausted.is_none()
+        self.poll.go_on().is_ok() && self.exhausted.is_none()
     }
 
     fn holds(&mut self, bytes: u64) -> bool {
@@ -86,5 +162,46 @@ impl Meter for Gauge<'_> {
             self.exhausted = Some(Exhausted::Bytes);
         }
         self.exhausted.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    use super::*;
+
+    /// Positions in no order, some twice and some never.
+    fn positions() -> Vec<(u32, u32)> {
+        let mix = |at: u32| at.wrapping_mul(2_654_435_761) >> 8;
+        (0..5 * PIECE as u32)
+            .map(|at| (if at % 7 == 0 { NEVER } else { mix(at) % 90_000 }, mix(at + 1)))
+            .collect()
+    }
+
+    #[test]
+    fn sorting_in_pieces_is_sorting() {
+        let mut expected = positions();
+        expected.sort_unstable();
+        let mut sorted = positions();
+        Poll::new(&never).sort(&mut sorted, |item| item.0, |item| item.1).expect("never stopped");
+        assert_eq!(sorted, expected);
+    }
+
+    #[test]
+    fn sorting_can_be_stopped_at_every_question() {
+        let asked = AtomicU64::new(0);
+        let stops = |last: u64| {
+            asked.store(0, Relaxed);
+            let stop = || asked.fetch_add(1, Relaxed) >= last;
+            Poll::new(&stop).sort(&mut positions(), |item| item.0, |item| item.1)
+        };
+        assert_eq!(stops(u64::MAX), Ok(()));
+        let whole = asked.load(Relaxed);
+        assert!(whole > 2 * 5 * PIECE as u64 / u64::from(ASK_EVERY), "{whole}");
+        for last in 0..whole {
+            assert_eq!(stops(last), Err(Stopped));
+            assert_eq!(asked.load(Relaxed), last + 1);
+        }
     }
 }

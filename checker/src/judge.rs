@@ -10,7 +10,7 @@
 use rayon::prelude::*;
 use smol_str::SmolStr;
 
-use crate::budget::{Budget, Gauge, Stop};
+use crate::budget::{Budget, Gauge, Poll, Stop};
 use crate::minimise::{minimise, window};
 use crate::model::{Call, Model};
 use crate::outcome::{Counterexample, Engine, Exhausted, Finding, Judgement, KeyJudgement, Shortcut};
@@ -117,7 +117,10 @@ pub fn refusal<M: Model>(
 ) -> Result<(), Refusal> {
     let unfit = match engine {
         Engine::Search => None,
-        Engine::Shortcut => keys.iter().find(|key| model.shortcut(&key.calls).is_none()),
+        Engine::Shortcut => {
+            let mut poll = Poll::new(&crate::budget::never);
+            keys.iter().find(|key| model.shortcut(&key.calls, &mut poll).is_none())
+        }
     };
     unfit.map_or(Ok(()), |key| Err(Refusal { engine, key: key.key.clone() }))
 }
@@ -130,7 +133,10 @@ pub fn judge_key<M: Model>(
     options: &Options<'_>,
 ) -> KeyJudgement {
     let mut gauge = Gauge::new(options.budget, options.stop);
-    let shortcut = if options.engine == Some(Engine::Search) { None } else { model.shortcut(calls) };
+    let shortcut = match options.engine {
+        Some(Engine::Search) => None,
+        _ => model.shortcut(calls, gauge.poll()),
+    };
     let (engine, finding) = match shortcut {
         Some(Shortcut::Valid(order)) => (Engine::Shortcut, Finding::Valid { order }),
         Some(Shortcut::Invalid { operations, cycle }) => {
@@ -142,15 +148,16 @@ pub fn judge_key<M: Model>(
             };
             (Engine::Shortcut, Finding::Invalid(counterexample))
         }
+        Some(Shortcut::Stopped) => {
+            let finding = Finding::Undecided { exhausted: Exhausted::Deadline, consistent_until: 0 };
+            (Engine::Shortcut, finding)
+        }
         Some(Shortcut::Open(_)) | None if options.engine == Some(Engine::Shortcut) => {
             let finding = Finding::Undecided { exhausted: Exhausted::Engine, consistent_until: 0 };
             (Engine::Shortcut, finding)
         }
-        Some(Shortcut::Open(position)) => match window(model, calls, position, options) {
-            Some(counterexample) => (Engine::Search, Finding::Invalid(counterexample)),
-            None => (Engine::Search, by_search(model, calls, options, &mut gauge)),
-        },
-        None => (Engine::Search, by_search(model, calls, options, &mut gauge)),
+        // Where it is open there is mostly an order, which the search finds sooner than a proof that there is none.
+        Some(Shortcut::Open(_)) | None => (Engine::Search, by_search(model, calls, options, &mut gauge)),
     };
     KeyJudgement {
         key: key.into(),

@@ -30,7 +30,7 @@ pub(crate) fn minimise<M: Model>(
     position: Option<u32>,
     options: &Options<'_>,
 ) -> Counterexample {
-    let closure = Closure::new(model, calls);
+    let closure = Closure::new(model, calls, options.stop);
     let mut minimiser = Minimiser { model, calls, options, closure, last: None };
     let start = if found.operations.is_empty() {
         minimiser.window(position.unwrap_or(u32::MAX))
@@ -68,7 +68,8 @@ pub(crate) fn window<M: Model>(
     position: u32,
     options: &Options<'_>,
 ) -> Option<Counterexample> {
-    let mut minimiser = Minimiser { model, calls, options, closure: Closure::new(model, calls), last: None };
+    let mut minimiser =
+        Minimiser { model, calls, options, closure: Closure::new(model, calls, options.stop), last: None };
     let start = minimiser.window(position)?;
     let operations = minimiser.ids(&start, |_| true);
     let found = Counterexample { operations, ..Counterexample::default() };
@@ -136,7 +137,7 @@ impl<M: Model> Minimiser<'_, '_, M> {
             kept = self.leave_out(kept, chunk, true);
             kept = self.trust(kept, chunk);
             kept = self.leave_out(kept, chunk, false);
-            if chunk == 1 && kept == before {
+            if chunk == 1 && kept == before || (self.options.stop)() {
                 return kept;
             }
             chunk = (chunk / 2).max(1);
@@ -152,6 +153,9 @@ impl<M: Model> Minimiser<'_, '_, M> {
         let candidates: Vec<Kept> =
             kept.iter().copied().filter(|&kept| self.observes(kept) == observers).rev().collect();
         for leave in candidates.chunks(chunk) {
+            if (self.options.stop)() {
+                break;
+            }
             let rest: Vec<Kept> = kept.iter().copied().filter(|kept| !leave.contains(kept)).collect();
             if self.closure.is_closed(&rest) && self.is_violation(&rest) {
                 kept = rest;
@@ -165,6 +169,9 @@ impl<M: Model> Minimiser<'_, '_, M> {
         let candidates: Vec<Kept> =
             kept.iter().copied().filter(|&kept| self.closure.can_trust(kept)).collect();
         for trust in candidates.chunks(chunk) {
+            if (self.options.stop)() {
+                break;
+            }
             let weaker: Vec<Kept> = kept
                 .iter()
                 .map(|&kept| Kept { trusted: kept.trusted || trust.contains(&kept), ..kept })

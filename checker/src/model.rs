@@ -8,6 +8,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
+use crate::budget::Poll;
 use crate::outcome::Shortcut;
 
 /// How an operation, once it takes effect, changes the object. A hint; [`Effect::Any`] is always true.
@@ -102,9 +103,10 @@ pub trait Model: Sync {
         None
     }
 
-    /// Hint: a judge made for this model, asked before the general search. None: it does not know.
-    fn shortcut(&self, calls: &[Call<Self::Operation>]) -> Option<Shortcut> {
-        let _ = calls;
+    /// Hint: a judge made for this model, asked before the general search. None: it does not know. It polls in every loop
+    /// over the operations and answers [`Shortcut::Stopped`] when told to.
+    fn shortcut(&self, calls: &[Call<Self::Operation>], poll: &mut Poll<'_>) -> Option<Shortcut> {
+        let _ = (calls, poll);
         None
     }
 }

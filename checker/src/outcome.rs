@@ -116,6 +116,8 @@ pub enum Shortcut {
     Valid(Vec<u32>),
     /// It could not settle the key; the trouble is around this event.
     Open(u32),
+    /// The caller's deadline passed.
+    Stopped,
     /// Operations that cannot all be ordered and are closed under [`crate::Model::needs`], and a circle among them.
     Invalid {
         /// As in [`Counterexample::operations`], but not necessarily minimal.

@@ -16,6 +16,7 @@ use std::cell::RefCell;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::budget::{Poll, Stop, Stopped};
 use crate::model::{Call, Effect, Model};
 
 /// An operation of a sub-history, by its place among the calls.
@@ -41,27 +42,48 @@ pub(super) struct Closure<'a, M: Model> {
     barriers: Vec<(u32, u32)>,
     /// What each operation asked about so far may owe its legality to: returns and places, the latest first.
     sources: RefCell<FxHashMap<u32, Vec<(u32, u32)>>>,
+    poll: RefCell<Poll<'a>>,
 }
 
 impl<'a, M: Model> Closure<'a, M> {
-    pub(super) fn new(model: &'a M, calls: &'a [Call<M::Operation>]) -> Self {
-        let settles = calls.iter().all(|call| model.effect(&call.operation) != Effect::Any);
-        let mut closure =
-            Closure { model, calls, settles, barriers: Vec::new(), sources: RefCell::default() };
-        let mut barriers: Vec<(u32, u32)> = (0..calls.len() as u32)
-            .filter(|&at| closure.is_barrier(at))
-            .map(|at| (calls[at as usize].returned, at))
-            .collect();
-        barriers.sort_unstable();
+    pub(super) fn new(model: &'a M, calls: &'a [Call<M::Operation>], stop: Stop<'a>) -> Self {
+        let mut closure = Closure {
+            model,
+            calls,
+            settles: true,
+            barriers: Vec::new(),
+            sources: RefCell::default(),
+            poll: RefCell::new(Poll::new(stop)),
+        };
+        // When the deadline passes here, nothing will be asked of what is missing: see `with_sources`.
+        let _stopped = closure.find_barriers();
+        closure
+    }
+
+    fn find_barriers(&mut self) -> Result<(), Stopped> {
+        let mut barriers: Vec<(u32, u32)> = Vec::new();
+        for (at, call) in self.calls.iter().enumerate() {
+            self.poll.get_mut().go_on()?;
+            match self.model.effect(&call.operation) {
+                Effect::None => {}
+                Effect::Any => {
+                    self.settles = false;
+                    return Ok(());
+                }
+                _ if call.is_unknown() => {}
+                Effect::Replace | Effect::Overwrite => barriers.push((call.returned, at as u32)),
+            }
+        }
+        self.poll.get_mut().sort(&mut barriers, |barrier| barrier.0, |barrier| barrier.1)?;
         let mut latest = 0;
         for (position, (_, at)) in barriers.iter_mut().enumerate() {
-            if position == 0 || calls[*at as usize].invoked > calls[latest as usize].invoked {
+            if position == 0 || self.calls[*at as usize].invoked > self.calls[latest as usize].invoked {
                 latest = *at;
             }
             *at = latest;
         }
-        closure.barriers = barriers;
-        closure
+        self.barriers = barriers;
+        Ok(())
     }
 
     /// Whether it surely happened and settles the state.
@@ -82,29 +104,33 @@ impl<'a, M: Model> Closure<'a, M> {
         !kept.trusted && self.model.trusted(&self.calls[kept.at as usize].operation).is_some()
     }
 
-    /// Calls `visit` with what the operation may owe its legality to.
-    fn with_sources<R>(&self, keeper: Kept, visit: impl FnOnce(&[(u32, u32)]) -> R) -> R {
+    /// Calls `visit` with what the operation may owe its legality to; none when the caller's deadline passed meanwhile.
+    fn with_sources<R>(&self, keeper: Kept, visit: impl FnOnce(&[(u32, u32)]) -> R) -> Option<R> {
         if keeper.trusted {
-            return visit(&[]);
+            return Some(visit(&[]));
         }
-        let mut sources = self.sources.borrow_mut();
-        let sources = sources.entry(keeper.at).or_insert_with(|| {
-            let keeper_call = &self.calls[keeper.at as usize];
-            let others = self.calls.iter().enumerate().filter(|(at, other)| {
-                *at as u32 != keeper.at
-                    && other.invoked <= keeper_call.returned
-                    && self.model.effect(&other.operation) != Effect::None
-                    && self.model.needs(&keeper_call.operation, &other.operation)
-            });
-            let mut sources: Vec<(u32, u32)> =
-                others.map(|(at, other)| (other.returned, at as u32)).collect();
-            sources.sort_unstable_by(|a, b| b.cmp(a));
-            sources
-        });
-        visit(sources)
+        let mut known = self.sources.borrow_mut();
+        if let Some(sources) = known.get(&keeper.at) {
+            self.poll.borrow_mut().go_on().ok()?;
+            return Some(visit(sources));
+        }
+        let keeper_call = &self.calls[keeper.at as usize];
+        let mut sources: Vec<(u32, u32)> = Vec::new();
+        for (at, other) in self.calls.iter().enumerate() {
+            self.poll.borrow_mut().go_on().ok()?;
+            let may_matter = at as u32 != keeper.at
+                && other.invoked <= keeper_call.returned
+                && self.model.effect(&other.operation) != Effect::None
+                && self.model.needs(&keeper_call.operation, &other.operation);
+            sources.extend(may_matter.then_some((other.returned, at as u32)));
+        }
+        sources.sort_unstable_by(|a, b| b.cmp(a));
+        let answer = visit(&sources);
+        known.insert(keeper.at, sources);
+        Some(answer)
     }
 
-    /// Adds what must be kept, on trust if so wished; none when it becomes more than `most`.
+    /// Adds what must be kept, on trust if so wished; none when it becomes more than `most`, or the caller's deadline passed.
     pub(super) fn close(&self, seeds: &[Kept], on_trust: bool, most: usize) -> Option<Vec<Kept>> {
         let mut kept: FxHashSet<u32> = seeds.iter().map(|kept| kept.at).collect();
         let mut all = seeds.to_vec();
@@ -126,7 +152,7 @@ impl<'a, M: Model> Closure<'a, M> {
                         add.push(sources[0].1);
                     }
                 }
-            });
+            })?;
             for at in add {
                 if kept.insert(at) {
                     let trusted =
@@ -142,7 +168,7 @@ impl<'a, M: Model> Closure<'a, M> {
         Some(all)
     }
 
-    /// Whether nothing that is left out could matter to what is kept.
+    /// Whether nothing that is left out could matter to what is kept. When the caller's deadline passed: no.
     pub(super) fn is_closed(&self, kept: &[Kept]) -> bool {
         let places: FxHashSet<u32> = kept.iter().map(|kept| kept.at).collect();
         kept.iter().all(|&keeper| {
@@ -151,11 +177,12 @@ impl<'a, M: Model> Closure<'a, M> {
                 kept.iter().filter(|kept| self.is_barrier(kept.at)).map(|kept| &self.calls[kept.at as usize]);
             let horizon =
                 barriers.filter(|call| call.returned < invoked).map(|call| call.invoked).max().unwrap_or(0);
-            self.with_sources(keeper, |sources| {
+            let holds = self.with_sources(keeper, |sources| {
                 let visible = sources.partition_point(|&(returned, _)| returned >= horizon);
                 sources[..visible].iter().all(|source| places.contains(&source.1))
                     && (sources.is_empty() || sources.iter().any(|source| places.contains(&source.1)))
-            })
+            });
+            holds.unwrap_or(false)
         })
     }
 }

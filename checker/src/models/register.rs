@@ -14,6 +14,7 @@ use std::fmt;
 use rashomon_histories as histories;
 use rashomon_histories::Operation;
 
+use crate::budget::Poll;
 use crate::decode::{Decode, Evidence, by_outcome};
 use crate::model::{Call, Effect, Model};
 use crate::outcome::Shortcut;
@@ -191,8 +192,8 @@ macro_rules! register_model {
                 Some(RegisterOp::Write(*state))
             }
 
-            fn shortcut(&self, calls: &[Call<RegisterOp>]) -> Option<Shortcut> {
-                zones::judge(calls)
+            fn shortcut(&self, calls: &[Call<RegisterOp>], poll: &mut Poll<'_>) -> Option<Shortcut> {
+                zones::judge(calls, poll)
             }
         }
     };

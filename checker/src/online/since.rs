@@ -1,5 +1,6 @@
 //! A model that starts from a given state: what is left to judge when the beginning is settled.
 
+use crate::budget::Poll;
 use crate::model::{Call, Effect, Model};
 use crate::outcome::Shortcut;
 
@@ -50,18 +51,19 @@ impl<M: Model> Model for Since<'_, M> {
 
     /// The model's own judge starts from its own initial state: an operation that restores ours goes first, and leaves
     /// again. Whatever comes after a cut was invoked at position 2 or later.
-    fn shortcut(&self, calls: &[Call<M::Operation>]) -> Option<Shortcut> {
+    fn shortcut(&self, calls: &[Call<M::Operation>], poll: &mut Poll<'_>) -> Option<Shortcut> {
         if self.state == self.model.init() {
-            return self.model.shortcut(calls);
+            return self.model.shortcut(calls, poll);
         }
         let first = self.model.restore(&self.state)?;
         let mut all = Vec::with_capacity(calls.len() + 1);
         all.push(Call { id: RESTORED, ..Call::completed(0, 0, 1, first) });
         all.extend_from_slice(calls);
         let strip = |ids: Vec<u32>| ids.into_iter().filter(|id| *id != RESTORED).collect();
-        Some(match self.model.shortcut(&all)? {
+        Some(match self.model.shortcut(&all, poll)? {
             Shortcut::Valid(order) => Shortcut::Valid(strip(order)),
             Shortcut::Open(position) => Shortcut::Open(position),
+            Shortcut::Stopped => Shortcut::Stopped,
             Shortcut::Invalid { operations, cycle } => {
                 Shortcut::Invalid { operations: strip(operations), cycle: strip(cycle) }
             }

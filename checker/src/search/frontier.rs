@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
-use super::pending::Pending;
+use super::pending::{Pending, Remembered};
 use super::program::{Item, Program};
 use super::rows::{self, Layout, Table, UNSEEN};
 use super::space::Space;
@@ -64,7 +64,7 @@ pub(super) const NO_COUNTER: u32 = u32::MAX;
 struct Mark {
     event: usize,
     front: Table,
-    pending: Pending,
+    pending: Remembered,
     lossy: bool,
     narrowed: bool,
 }
@@ -157,7 +157,7 @@ impl<'a, M: Model> Frontier<'a, M> {
         if self.marks.len() == MARKS {
             self.marks.remove(1);
         }
-        let (front, pending) = (self.front.clone(), self.pending.clone());
+        let (front, pending) = (self.front.clone(), self.pending.remember());
         let (lossy, narrowed) = (self.lossy, self.narrowed);
         self.marks.push_back(Mark { event, front, pending, lossy, narrowed });
     }
@@ -170,7 +170,7 @@ impl<'a, M: Model> Frontier<'a, M> {
         }
         let mark = self.marks.back()?;
         self.front = mark.front.clone();
-        self.pending = mark.pending.clone();
+        self.pending.restore(&mark.pending, self.program, mark.event);
         (self.lossy, self.narrowed) = (mark.lossy, mark.narrowed);
         self.idle.clear();
         Some(mark.event)
@@ -269,7 +269,7 @@ impl<'a, M: Model> Frontier<'a, M> {
     }
 
     fn bytes(&self) -> u64 {
-        let marked: u64 = self.marks.iter().map(|mark| mark.front.bytes()).sum();
+        let marked: u64 = self.marks.iter().map(|mark| mark.front.bytes() + mark.pending.bytes()).sum();
         let tables = self.front.bytes() + self.next.bytes() + self.seen.bytes();
         marked + tables + self.trace.bytes() + self.space.bytes()
     }

@@ -47,7 +47,9 @@ pub(crate) fn search<M: Model>(
     gauge: &mut Gauge<'_>,
     prove: &mut dyn FnMut(u32) -> bool,
 ) -> Outcome {
-    let program = Program::compile(model, calls);
+    let Ok(program) = Program::compile(model, calls, gauge.poll()) else {
+        return Outcome::Undecided { exhausted: Exhausted::Deadline, consistent_until: 0 };
+    };
     let ids =
         |items: Vec<u32>| items.into_iter().map(|item| program.items[item as usize].id).collect::<Vec<u32>>();
     match strategy::settle(model, &program, gauge, prove) {

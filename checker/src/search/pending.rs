@@ -4,7 +4,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::program::{Item, Program};
+use super::program::{Item, Program, Step};
 use crate::model::{Effect, NEVER};
 
 /// One pending operation of known outcome.
@@ -15,8 +15,19 @@ pub(super) struct Slot {
     pub(super) returned: u32,
 }
 
+/// Who was pending at some event, as far as the events do not tell: small, where there are many classes.
+pub(super) struct Remembered {
+    slots: Vec<Option<Slot>>,
+    active: Vec<u32>,
+}
+
+impl Remembered {
+    pub(super) fn bytes(&self) -> u64 {
+        (self.slots.capacity() * size_of::<Option<Slot>>() + self.active.capacity() * 4) as u64
+    }
+}
+
 /// All pending operations. Those of unknown outcome have no slot: they are counted.
-#[derive(Clone)]
 pub(super) struct Pending {
     slots: Vec<Option<Slot>>,
     slot_of: FxHashMap<u32, u32>,
@@ -89,18 +100,48 @@ impl Pending {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        self.slots[free] = Some(Slot { item, class, returned });
-        self.slot_of.insert(item, free as u32);
-        let twins = &self.by_class[class as usize];
-        let at = twins.partition_point(|&twin| self.slot(twin).returned <= returned);
-        self.by_class[class as usize].insert(at, free as u32);
-        let (word, bit) = (free / 64, 1u64 << (free % 64));
+        self.fill(free as u32, Slot { item, class, returned }, effect);
+        Some(free as u32)
+    }
+
+    fn fill(&mut self, slot: u32, holds: Slot, effect: Effect) {
+        self.slots[slot as usize] = Some(holds);
+        self.slot_of.insert(holds.item, slot);
+        let twins = &self.by_class[holds.class as usize];
+        let at = twins.partition_point(|&twin| self.slot(twin).returned <= holds.returned);
+        self.by_class[holds.class as usize].insert(at, slot);
+        let (word, bit) = (slot as usize / 64, 1u64 << (slot % 64));
         match effect {
             Effect::None => self.pure[word] |= bit,
             Effect::Overwrite => self.overwriting[word] |= bit,
             Effect::Any | Effect::Replace => {}
         }
-        Some(free as u32)
+    }
+
+    pub(super) fn remember(&self) -> Remembered {
+        Remembered { slots: self.slots.clone(), active: self.active.clone() }
+    }
+
+    /// Takes things back to how they stood before `event`, when they were remembered.
+    pub(super) fn restore<O>(&mut self, remembered: &Remembered, program: &Program<O>, event: usize) {
+        for (_, slot) in self.slots().collect::<Vec<_>>() {
+            self.by_class[slot.class as usize].clear();
+        }
+        self.slot_of.clear();
+        self.pure.fill(0);
+        self.overwriting.fill(0);
+        self.slots.clone_from(&remembered.slots);
+        self.active.clone_from(&remembered.active);
+        for (at, slot) in self.slots().collect::<Vec<_>>() {
+            self.fill(at as u32, slot, program.classes[slot.class as usize].1);
+        }
+        self.invoked.fill(0);
+        for &(_, step) in &program.events[..event] {
+            if let Step::Invoke(item) = step {
+                let Item { class, returned, .. } = program.items[item as usize];
+                self.invoked[class as usize] += u32::from(returned == NEVER);
+            }
+        }
     }
 
     /// The operation returns; its slot is free.

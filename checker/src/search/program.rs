@@ -4,6 +4,7 @@
 
 use rustc_hash::FxHashMap;
 
+use crate::budget::{Poll, Stopped};
 use crate::model::{Call, Effect, Model, NEVER};
 
 /// What happens to an operation at one position.
@@ -41,7 +42,11 @@ pub(crate) struct Program<O> {
 
 impl<O: Clone + Eq + std::hash::Hash> Program<O> {
     /// Leaves out what is no evidence: operations of unknown outcome that change nothing.
-    pub(crate) fn compile<M: Model<Operation = O>>(model: &M, calls: &[Call<O>]) -> Self {
+    pub(crate) fn compile<M: Model<Operation = O>>(
+        model: &M,
+        calls: &[Call<O>],
+        poll: &mut Poll<'_>,
+    ) -> Result<Self, Stopped> {
         let mut program = Program {
             items: Vec::with_capacity(calls.len()),
             classes: Vec::new(),
@@ -52,6 +57,7 @@ impl<O: Clone + Eq + std::hash::Hash> Program<O> {
         let mut class_of: FxHashMap<&O, u32> = FxHashMap::default();
         let mut order: Vec<(u32, bool, u32)> = Vec::with_capacity(2 * calls.len());
         for call in calls {
+            poll.go_on()?;
             let effect = model.effect(&call.operation);
             if call.is_unknown() && effect == Effect::None {
                 continue;
@@ -68,10 +74,11 @@ impl<O: Clone + Eq + std::hash::Hash> Program<O> {
                 order.push((call.returned, true, item));
             }
         }
-        order.sort_unstable();
+        poll.sort(&mut order, |event| event.0, |event| (event.1, event.2))?;
         program.unknown = vec![Vec::new(); program.classes.len()];
         let mut pending = 0usize;
         for (position, returns, item) in order {
+            poll.go_on()?;
             let Item { class, returned, .. } = program.items[item as usize];
             if returns {
                 pending -= 1;
@@ -83,6 +90,6 @@ impl<O: Clone + Eq + std::hash::Hash> Program<O> {
             }
             program.events.push((position, if returns { Step::Return(item) } else { Step::Invoke(item) }));
         }
-        program
+        Ok(program)
     }
 }

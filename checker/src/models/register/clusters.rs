@@ -11,6 +11,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{RegisterOp, Value};
+use crate::budget::{Poll, Stopped};
 use crate::model::Call;
 
 /// No operation, or no cluster.
@@ -36,13 +37,29 @@ pub(super) struct Contradiction {
     pub(super) cycle: Vec<u32>,
 }
 
-/// Why there are no clusters to work with.
+/// Why no order comes out.
 #[derive(Clone, Debug)]
-pub(super) enum Unfit {
+pub(super) enum Halt {
     /// Some value was written twice.
     NotDistinct,
-    /// Wrong at once.
+    /// There is none.
     Wrong(Contradiction),
+    /// The one that was found does not work out at this event; another might.
+    Open(u32),
+    /// The caller's deadline passed.
+    Stopped,
+}
+
+impl From<Contradiction> for Halt {
+    fn from(contradiction: Contradiction) -> Self {
+        Halt::Wrong(contradiction)
+    }
+}
+
+impl From<Stopped> for Halt {
+    fn from(_: Stopped) -> Self {
+        Halt::Stopped
+    }
 }
 
 /// All clusters of a key; the initial value's is the first.
@@ -65,19 +82,20 @@ enum Index {
 }
 
 impl Index {
-    fn new(calls: &[Call<RegisterOp>]) -> Self {
+    fn new(calls: &[Call<RegisterOp>], poll: &mut Poll<'_>) -> Result<Self, Stopped> {
         let written = || calls.iter().filter_map(|call| call.operation.written()?.get());
         let (mut least, mut most, mut count) = (i64::MAX, i64::MIN, 0usize);
         for number in written() {
+            poll.go_on()?;
             (least, most, count) = (least.min(number), most.max(number), count + 1);
         }
         let span = most.checked_sub(least).and_then(|span| usize::try_from(span).ok());
-        match span {
+        Ok(match span {
             Some(span) if span < count.saturating_mul(4) => {
                 Index::Dense { least, places: vec![NOBODY; span + 1] }
             }
             _ => Index::Sparse(FxHashMap::default()),
-        }
+        })
     }
 
     fn get(&self, value: Value) -> u32 {
@@ -105,28 +123,35 @@ impl Index {
 }
 
 impl Clusters {
-    pub(super) fn new(calls: &[Call<RegisterOp>]) -> Result<Self, Unfit> {
-        let mut index = Index::new(calls);
+    pub(super) fn new(calls: &[Call<RegisterOp>], poll: &mut Poll<'_>) -> Result<Self, Halt> {
+        let mut index = Index::new(calls, poll)?;
         let empty =
             Cluster { writer: NOBODY, replaced_by: NOBODY, first_reader: NOBODY, last_reader: NOBODY };
         let mut clusters = Clusters { all: vec![empty], of: vec![NOBODY; calls.len()], live: Vec::new() };
         for (at, call) in calls.iter().enumerate() {
+            poll.go_on()?;
             let Some(value) = call.operation.written() else { continue };
             let cluster = clusters.all.len() as u32;
             if value == Value::NULL || !index.insert(value, cluster) {
-                return Err(Unfit::NotDistinct);
+                return Err(Halt::NotDistinct);
             }
             clusters.of[at] = cluster;
             clusters.all.push(Cluster { writer: at as u32, ..empty });
         }
-        clusters.attach_observers(calls, &index)?;
-        clusters.attach_cas(calls, &index)?;
+        clusters.attach_observers(calls, &index, poll)?;
+        clusters.attach_cas(calls, &index, poll)?;
         Ok(clusters)
     }
 
     /// Reads go to their clusters; so do refused cas, which are no part of them.
-    fn attach_observers(&mut self, calls: &[Call<RegisterOp>], index: &Index) -> Result<(), Unfit> {
+    fn attach_observers(
+        &mut self,
+        calls: &[Call<RegisterOp>],
+        index: &Index,
+        poll: &mut Poll<'_>,
+    ) -> Result<(), Halt> {
         for (at, call) in calls.iter().enumerate() {
+            poll.go_on()?;
             let at = at as u32;
             match call.operation {
                 _ if call.is_unknown() => {}
@@ -134,7 +159,7 @@ impl Clusters {
                     let cluster = index.get(value);
                     self.of[at as usize] = cluster;
                     let Some(seen) = self.all.get_mut(cluster as usize) else {
-                        return Err(Unfit::Wrong(Contradiction { operations: vec![at], cycle: Vec::new() }));
+                        return Err(Halt::Wrong(Contradiction { operations: vec![at], cycle: Vec::new() }));
                     };
                     let first = seen.first_reader;
                     if first == NOBODY || call.returned < calls[first as usize].returned {
@@ -154,7 +179,12 @@ impl Clusters {
 
     /// Ties clusters together by the cas that happened: those whose outcome is known, and those of unknown outcome whose
     /// value somebody saw.
-    fn attach_cas(&mut self, calls: &[Call<RegisterOp>], index: &Index) -> Result<(), Unfit> {
+    fn attach_cas(
+        &mut self,
+        calls: &[Call<RegisterOp>],
+        index: &Index,
+        poll: &mut Poll<'_>,
+    ) -> Result<(), Halt> {
         let known = (0..calls.len() as u32).filter(|&at| !calls[at as usize].is_unknown());
         let mut happened: Vec<u32> =
             known.filter(|&at| matches!(calls[at as usize].operation, RegisterOp::Cas { .. })).collect();
@@ -167,6 +197,7 @@ impl Clusters {
         happened.extend(unknown.map(|cluster| cluster.writer));
         let mut seen = vec![false; self.all.len()];
         while let Some(at) = happened.pop() {
+            poll.go_on()?;
             let cluster = self.of[at as usize];
             if std::mem::replace(&mut seen[cluster as usize], true) {
                 continue;
@@ -174,11 +205,11 @@ impl Clusters {
             let RegisterOp::Cas { old, .. } = calls[at as usize].operation else { continue };
             let from = index.get(old);
             let Some(&Cluster { writer, replaced_by, .. }) = self.all.get(from as usize) else {
-                return Err(Unfit::Wrong(self.nobody_wrote(calls, at)));
+                return Err(Halt::Wrong(self.nobody_wrote(calls, at)));
             };
             if replaced_by != NOBODY {
                 let other = self.all[replaced_by as usize].writer;
-                return Err(Unfit::Wrong(self.both_replaced(from, at, other)));
+                return Err(Halt::Wrong(self.both_replaced(from, at, other)));
             }
             self.all[from as usize].replaced_by = cluster;
             if writer != NOBODY && calls[writer as usize].is_unknown() {

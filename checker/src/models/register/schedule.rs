@@ -13,8 +13,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::RegisterOp;
-use super::clusters::{Clusters, NOBODY};
+use super::clusters::{Clusters, Halt, NOBODY};
 use super::zones::Block;
+use crate::budget::{Poll, Stopped};
 use crate::model::{Call, NEVER};
 
 /// What may have to be done just before an event.
@@ -52,15 +53,17 @@ pub(super) fn order(
     calls: &[Call<RegisterOp>],
     clusters: &Clusters,
     blocks: &[Block],
-) -> Result<Vec<u32>, u32> {
-    let mut schedule = Schedule::new(calls, clusters, blocks);
-    for (event, due) in schedule.agenda() {
+    poll: &mut Poll<'_>,
+) -> Result<Vec<u32>, Halt> {
+    let mut schedule = Schedule::new(calls, clusters, blocks, poll)?;
+    for (event, due) in schedule.agenda(poll)? {
+        poll.go_on()?;
         match due {
             Due::Start(cluster) => schedule.force(cluster, event),
             Due::Ready(block) => schedule.ready.push(Reverse((schedule.must_start(block), block))),
             Due::Demand(refused) => {
                 if schedule.is_unsatisfied(refused) && !schedule.change(event) {
-                    return Err(event);
+                    return Err(Halt::Open(event));
                 }
             }
         }
@@ -76,17 +79,23 @@ pub(super) fn order(
 }
 
 impl<'a> Schedule<'a> {
-    fn new(calls: &'a [Call<RegisterOp>], clusters: &'a Clusters, blocks: &'a [Block]) -> Self {
+    fn new(
+        calls: &'a [Call<RegisterOp>],
+        clusters: &'a Clusters,
+        blocks: &'a [Block],
+        poll: &mut Poll<'_>,
+    ) -> Result<Self, Stopped> {
         let mut block_of = vec![NOBODY; clusters.all.len()];
         for (number, block) in blocks.iter().enumerate() {
             let mut at = block.root;
             while at != NOBODY {
+                poll.go_on()?;
                 block_of[at as usize] = number as u32;
                 at = clusters.all[at as usize].replaced_by;
             }
         }
         let mut forced: Vec<u32> = (1..blocks.len() as u32).collect();
-        forced.sort_unstable_by_key(|&block| blocks[block as usize].f);
+        poll.sort(&mut forced, |&block| blocks[block as usize].f, |&block| block)?;
         let mut schedule = Schedule {
             calls,
             clusters,
@@ -99,16 +108,17 @@ impl<'a> Schedule<'a> {
             forced_done: 0,
         };
         schedule.start(0, 0);
-        schedule
+        Ok(schedule)
     }
 
     /// Everything due, in order; at one event, starts come first.
-    fn agenda(&self) -> Vec<(u32, Due)> {
+    fn agenda(&self, poll: &mut Poll<'_>) -> Result<Vec<(u32, Due)>, Stopped> {
         let mut agenda = Vec::with_capacity(2 * self.calls.len());
         for (number, block) in self.blocks.iter().enumerate().skip(1) {
             agenda.push((block.s, Due::Ready(number as u32)));
         }
         for (cluster, seen) in self.clusters.all.iter().enumerate().skip(1) {
+            poll.go_on()?;
             let returns = [seen.writer, seen.first_reader].into_iter().filter(|&at| at != NOBODY);
             let first = returns.map(|at| self.calls[at as usize].returned).min().unwrap_or(NEVER);
             if first != NEVER && self.block_of[cluster] != NOBODY {
@@ -116,6 +126,7 @@ impl<'a> Schedule<'a> {
             }
         }
         for (at, call) in self.calls.iter().enumerate() {
+            poll.go_on()?;
             let is_refused = matches!(call.operation, RegisterOp::Refused { .. }) && !call.is_unknown();
             if is_refused
                 && self.clusters.of[at] != NOBODY
@@ -124,8 +135,8 @@ impl<'a> Schedule<'a> {
                 agenda.push((call.returned, Due::Demand(at as u32)));
             }
         }
-        agenda.sort_unstable();
-        agenda
+        poll.sort(&mut agenda, |due| due.0, |due| due.1)?;
+        Ok(agenda)
     }
 
     fn current(&self) -> u32 {

@@ -15,22 +15,33 @@
 use std::collections::VecDeque;
 
 use super::RegisterOp;
-use super::clusters::{Cluster, Clusters, Contradiction, NOBODY};
+use super::clusters::{Cluster, Clusters, Contradiction, Halt, NOBODY};
+use crate::budget::{Poll, Stopped};
 use crate::model::{Call, NEVER};
 
 /// An order of all operations that took effect, those without a tenure left out; or the event before which one has no
 /// moment in this order.
-pub(super) fn place(calls: &[Call<RegisterOp>], clusters: &Clusters, order: &[u32]) -> Result<Vec<u32>, u32> {
-    let mut tenures = Tenures::new(calls, clusters, order);
-    tenures.settle()?;
-    tenures.is_possible()?;
-    tenures.order()
+pub(super) fn place(
+    calls: &[Call<RegisterOp>],
+    clusters: &Clusters,
+    order: &[u32],
+    poll: &mut Poll<'_>,
+) -> Result<Vec<u32>, Halt> {
+    let mut tenures = Tenures::new(calls, clusters, order, poll)?;
+    tenures.settle(poll)?;
+    tenures.is_possible(poll)?;
+    tenures.order(poll)
 }
 
 /// A refused cas of a value that was there all the while: somebody who saw it, or its writer, returned before the cas was
 /// invoked, and somebody who saw it or replaced it was invoked after the cas had returned.
-pub(super) fn check_sightings(calls: &[Call<RegisterOp>], clusters: &Clusters) -> Result<(), Contradiction> {
+pub(super) fn check_sightings(
+    calls: &[Call<RegisterOp>],
+    clusters: &Clusters,
+    poll: &mut Poll<'_>,
+) -> Result<(), Halt> {
     for (at, call) in calls.iter().enumerate() {
+        poll.go_on()?;
         let cluster = clusters.of[at];
         if !matches!(call.operation, RegisterOp::Refused { .. }) || cluster == NOBODY || call.is_unknown() {
             continue;
@@ -51,7 +62,7 @@ pub(super) fn check_sightings(calls: &[Call<RegisterOp>], clusters: &Clusters) -
             }
             operations.sort_unstable();
             operations.dedup();
-            return Err(Contradiction { operations, cycle: Vec::new() });
+            return Err(Contradiction { operations, cycle: Vec::new() }.into());
         }
     }
     Ok(())
@@ -77,7 +88,12 @@ struct Tenures<'a> {
 const MOVES: usize = 64;
 
 impl<'a> Tenures<'a> {
-    fn new(calls: &'a [Call<RegisterOp>], clusters: &'a Clusters, order: &'a [u32]) -> Self {
+    fn new(
+        calls: &'a [Call<RegisterOp>],
+        clusters: &'a Clusters,
+        order: &'a [u32],
+        poll: &mut Poll<'_>,
+    ) -> Result<Self, Stopped> {
         let mut rank = vec![NOBODY; clusters.all.len()];
         for (place, &cluster) in order.iter().enumerate() {
             rank[cluster as usize] = place as u32;
@@ -85,6 +101,7 @@ impl<'a> Tenures<'a> {
         let mut latest = vec![NEVER; order.len()];
         let mut next = NEVER;
         for (place, &cluster) in order.iter().enumerate().rev() {
+            poll.go_on()?;
             let Cluster { writer, first_reader, .. } = clusters.all[cluster as usize];
             for at in [writer, first_reader] {
                 if at != NOBODY {
@@ -103,21 +120,22 @@ impl<'a> Tenures<'a> {
             groups: Vec::new(),
             settled: Vec::new(),
         };
-        tenures.group_refused();
-        tenures
+        tenures.group_refused(poll)?;
+        Ok(tenures)
     }
 
-    fn group_refused(&mut self) {
+    fn group_refused(&mut self, poll: &mut Poll<'_>) -> Result<(), Stopped> {
         let mut refused: Vec<(u32, u32)> = Vec::new();
         for (at, call) in self.calls.iter().enumerate() {
+            poll.go_on()?;
             if matches!(call.operation, RegisterOp::Refused { .. })
                 && let Some(place) = self.place_of(at as u32)
             {
                 refused.push((place, at as u32));
             }
         }
-        refused
-            .sort_unstable_by_key(|&(place, at)| (place, std::cmp::Reverse(self.calls[at as usize].invoked)));
+        let invoked = |at: u32| self.calls[at as usize].invoked;
+        poll.sort(&mut refused, |refused| refused.0, |refused| std::cmp::Reverse(invoked(refused.1)))?;
         self.groups = vec![0; self.order.len() + 1];
         for &(place, _) in &refused {
             self.groups[place as usize + 1] += 1;
@@ -127,6 +145,7 @@ impl<'a> Tenures<'a> {
         }
         self.settled = self.groups[..self.order.len()].to_vec();
         self.refused = refused.into_iter().map(|(_, at)| at).collect();
+        Ok(())
     }
 
     /// The place of the cluster that an operation belongs to, if that one lives.
@@ -138,7 +157,7 @@ impl<'a> Tenures<'a> {
 
     /// Moves starts until every refused cas has its moment; or the return of one that has none in this order, or of the
     /// one where this took too long.
-    fn settle(&mut self) -> Result<(), u32> {
+    fn settle(&mut self, poll: &mut Poll<'_>) -> Result<(), Halt> {
         let mut moves = self.calls.len() * MOVES;
         let mut todo: VecDeque<u32> = (0..self.order.len() as u32)
             .filter(|&p| self.groups[p as usize] < self.groups[p as usize + 1])
@@ -146,23 +165,27 @@ impl<'a> Tenures<'a> {
         while let Some(place) = todo.pop_front() {
             let place = place as usize;
             while self.settled[place] < self.groups[place + 1] {
+                poll.go_on()?;
                 let call = &self.calls[self.refused[self.settled[place] as usize] as usize];
                 // The initial value was there before anything was invoked.
                 if place > 0 && call.invoked < self.latest[place] {
                     break;
                 }
                 self.settled[place] += 1;
-                let Some(next) = self.latest.get(place + 1).copied() else { return Err(call.returned) };
+                let Some(next) = self.latest.get(place + 1).copied() else {
+                    return Err(Halt::Open(call.returned));
+                };
                 if call.returned >= next {
                     continue;
                 }
                 let mut at = place + 1;
                 while self.latest[at] > call.returned {
+                    poll.go_on()?;
                     self.latest[at] = call.returned;
                     if self.settled[at] < self.groups[at + 1] {
                         todo.push_back(at as u32);
                     }
-                    let Some(rest) = moves.checked_sub(1) else { return Err(call.returned) };
+                    let Some(rest) = moves.checked_sub(1) else { return Err(Halt::Open(call.returned)) };
                     moves = rest;
                     if at == 1 {
                         break;
@@ -175,9 +198,10 @@ impl<'a> Tenures<'a> {
     }
 
     /// Whether every start lies after the invocations that it must follow; or the event before which one would have to lie.
-    fn is_possible(&self) -> Result<(), u32> {
+    fn is_possible(&self, poll: &mut Poll<'_>) -> Result<(), Halt> {
         let mut earliest = 0;
         for (place, &cluster) in self.order.iter().enumerate().skip(1) {
+            poll.go_on()?;
             let before = self.clusters.all[self.order[place - 1] as usize];
             for at in [before.writer, before.last_reader, self.clusters.all[cluster as usize].writer] {
                 if at != NOBODY {
@@ -185,28 +209,29 @@ impl<'a> Tenures<'a> {
                 }
             }
             if earliest >= self.latest[place] {
-                return Err(self.latest[place]);
+                return Err(Halt::Open(self.latest[place]));
             }
         }
         Ok(())
     }
 
     /// Writers in the order of their starts, with everybody else in the tenure where he has his moment.
-    fn order(&self) -> Result<Vec<u32>, u32> {
+    fn order(&self, poll: &mut Poll<'_>) -> Result<Vec<u32>, Halt> {
         let mut placed: Vec<(u32, bool, u32, u32)> = Vec::with_capacity(self.calls.len());
         for (at, call) in self.calls.iter().enumerate() {
+            poll.go_on()?;
             let at = at as u32;
             let place = match call.operation {
                 RegisterOp::Write(_) | RegisterOp::Cas { .. } => self.place_of(at),
                 RegisterOp::Read(_) if call.is_unknown() => None,
                 RegisterOp::Read(_) => self.place_of(at),
                 RegisterOp::Refused { .. } if call.is_unknown() => None,
-                RegisterOp::Refused { .. } => Some(self.moment(at).ok_or(call.returned)?),
+                RegisterOp::Refused { .. } => Some(self.moment(at).ok_or(Halt::Open(call.returned))?),
             };
             let observes = call.operation.written().is_none();
             placed.extend(place.map(|place| (place, observes, call.invoked, at)));
         }
-        placed.sort_unstable();
+        poll.sort(&mut placed, |placed| placed.0, |placed| (placed.1, placed.2, placed.3))?;
         Ok(placed.into_iter().map(|(_, _, _, at)| at).collect())
     }
 

@@ -11,37 +11,34 @@
 //! are settled afterwards, in [`super::tenures`], or left to the general search.
 
 use super::RegisterOp;
-use super::clusters::{Cluster, Clusters, Contradiction, NOBODY, Unfit};
+use super::clusters::{Cluster, Clusters, Contradiction, Halt, NOBODY};
 use super::{schedule, tenures};
+use crate::budget::Poll;
 use crate::model::{Call, NEVER};
 use crate::outcome::Shortcut;
 
 /// Judges the operations of one register. None: values are not distinct.
-pub(super) fn judge(calls: &[Call<RegisterOp>]) -> Option<Shortcut> {
+pub(super) fn judge(calls: &[Call<RegisterOp>], poll: &mut Poll<'_>) -> Option<Shortcut> {
     let name = |places: Vec<u32>| places.into_iter().map(|at| calls[at as usize].id).collect::<Vec<u32>>();
-    let wrong = |Contradiction { operations, cycle }| Shortcut::Invalid {
-        operations: name(operations),
-        cycle: name(cycle),
-    };
-    let clusters = match Clusters::new(calls) {
-        Err(Unfit::NotDistinct) => return None,
-        Err(Unfit::Wrong(contradiction)) => return Some(wrong(contradiction)),
-        Ok(clusters) => clusters,
-    };
-    let blocks = match order_blocks(calls, &clusters).and_then(|blocks| {
-        tenures::check_sightings(calls, &clusters)?;
-        Ok(blocks)
-    }) {
-        Err(contradiction) => return Some(wrong(contradiction)),
-        Ok(blocks) => blocks,
-    };
+    Some(match order(calls, poll) {
+        Ok(order) => Shortcut::Valid(name(order)),
+        Err(Halt::Wrong(Contradiction { operations, cycle })) => {
+            Shortcut::Invalid { operations: name(operations), cycle: name(cycle) }
+        }
+        Err(Halt::Open(event)) => Shortcut::Open(event),
+        Err(Halt::Stopped) => Shortcut::Stopped,
+        Err(Halt::NotDistinct) => return None,
+    })
+}
+
+fn order(calls: &[Call<RegisterOp>], poll: &mut Poll<'_>) -> Result<Vec<u32>, Halt> {
+    let clusters = Clusters::new(calls, poll)?;
+    let blocks = order_blocks(calls, &clusters, poll)?;
+    tenures::check_sightings(calls, &clusters, poll)?;
     let refused = calls.iter().any(|call| matches!(call.operation, RegisterOp::Refused { .. }));
     let order =
-        if refused { schedule::order(calls, &clusters, &blocks) } else { Ok(flatten(&clusters, &blocks)) };
-    Some(match order.and_then(|order| tenures::place(calls, &clusters, &order)) {
-        Ok(order) => Shortcut::Valid(name(order)),
-        Err(event) => Shortcut::Open(event),
-    })
+        if refused { schedule::order(calls, &clusters, &blocks, poll)? } else { flatten(&clusters, &blocks) };
+    tenures::place(calls, &clusters, &order, poll)
 }
 
 /// The live clusters of blocks, in turn.
@@ -71,27 +68,32 @@ pub(super) struct Block {
 }
 
 /// All blocks in an order that keeps real time, the initial value's first; also writes of unknown outcome that nobody saw.
-fn order_blocks(calls: &[Call<RegisterOp>], clusters: &Clusters) -> Result<Vec<Block>, Contradiction> {
+fn order_blocks(
+    calls: &[Call<RegisterOp>],
+    clusters: &Clusters,
+    poll: &mut Poll<'_>,
+) -> Result<Vec<Block>, Halt> {
     let mut blocks = Vec::new();
     let mut visited = 0;
     for root in 0..clusters.all.len() as u32 {
+        poll.go_on()?;
         if is_root(calls, clusters, root) {
-            let (block, length) = walk(calls, clusters, root)?;
+            let (block, length) = walk(calls, clusters, root, poll)?;
             blocks.push(block);
             visited += if clusters.is_live(root) { length } else { 0 };
         }
     }
     let live = (0..clusters.all.len() as u32).filter(|&cluster| clusters.is_live(cluster)).count();
     if visited < live {
-        return Err(closed_circle(calls, clusters));
+        return Err(closed_circle(calls, clusters).into());
     }
     let initial = blocks.remove(0);
     if initial.s_by != NOBODY
         && let Some(early) = blocks.iter().find(|block| block.f < initial.s)
     {
-        return Err(contradict(calls, clusters, &initial, early));
+        return Err(contradict(calls, clusters, &initial, early).into());
     }
-    check_zones(calls, clusters, &mut blocks)?;
+    check_zones(calls, clusters, &mut blocks, poll)?;
     blocks.insert(0, initial);
     Ok(blocks)
 }
@@ -102,11 +104,17 @@ fn is_root(calls: &[Call<RegisterOp>], clusters: &Clusters, cluster: u32) -> boo
 }
 
 /// Goes along a block, checks its inner order, and measures it.
-fn walk(calls: &[Call<RegisterOp>], clusters: &Clusters, root: u32) -> Result<(Block, usize), Contradiction> {
+fn walk(
+    calls: &[Call<RegisterOp>],
+    clusters: &Clusters,
+    root: u32,
+    poll: &mut Poll<'_>,
+) -> Result<(Block, usize), Halt> {
     let mut block = Block { root, f: NEVER, f_by: NOBODY, s: 0, s_by: NOBODY };
     let mut length = 0;
     let mut at = root;
     while at != NOBODY {
+        poll.go_on()?;
         let Cluster { writer, first_reader, last_reader, replaced_by } = clusters.all[at as usize];
         length += 1;
         // In turn: who must not have returned before anybody earlier in the block was invoked, and who counts as earlier
@@ -117,7 +125,7 @@ fn walk(calls: &[Call<RegisterOp>], clusters: &Clusters, root: u32) -> Result<(B
             }
             let returned = calls[returner as usize].returned;
             if block.s_by != NOBODY && returned < block.s {
-                return Err(out_of_order(calls, clusters, root, block.s_by, returner));
+                return Err(out_of_order(calls, clusters, root, block.s_by, returner).into());
             }
             if returned < block.f {
                 (block.f, block.f_by) = (returned, returner);
@@ -136,16 +144,18 @@ fn walk(calls: &[Call<RegisterOp>], clusters: &Clusters, root: u32) -> Result<(B
 fn check_zones(
     calls: &[Call<RegisterOp>],
     clusters: &Clusters,
-    blocks: &mut [Block],
-) -> Result<(), Contradiction> {
-    blocks.sort_unstable_by_key(|block| (block.f.min(block.s), block.f < block.s, block.root));
+    blocks: &mut Vec<Block>,
+    poll: &mut Poll<'_>,
+) -> Result<(), Halt> {
+    poll.sort(blocks, |block| block.f.min(block.s), |block| (block.f < block.s, block.root))?;
     let mut forward: Option<Block> = None;
     for block in blocks.iter() {
+        poll.go_on()?;
         if let Some(zone) = forward
             && zone.f < block.s
             && block.f < zone.s
         {
-            return Err(contradict(calls, clusters, &zone, block));
+            return Err(contradict(calls, clusters, &zone, block).into());
         }
         if block.f < block.s {
             forward = Some(*block);
