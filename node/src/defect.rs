@@ -10,6 +10,7 @@ use std::str::FromStr;
 mod client;
 mod paxos;
 mod raft;
+mod zab;
 
 /// Makes the enumeration, its order and its descriptions of one line per defect.
 macro_rules! catalogue {
@@ -67,6 +68,18 @@ catalogue! {
     P16 => paxos,
     P17 => paxos,
     P18 => paxos,
+    Z01 => zab,
+    Z02 => zab,
+    Z03 => zab,
+    Z04 => zab,
+    Z05 => zab,
+    Z07 => zab,
+    Z08 => zab,
+    Z10 => zab,
+    Z11 => zab,
+    Z13 => zab,
+    Z14 => zab,
+    Z15 => zab,
     G01 => client,
     G02 => client,
     G04 => client,

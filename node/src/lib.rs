@@ -17,3 +17,4 @@ pub mod server;
 pub mod settings;
 pub mod storage;
 pub mod wire;
+pub mod zab;

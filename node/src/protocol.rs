@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::api::{Admin, NodeId, Refusal, Reply, Role};
 use crate::machine::Command;
-use crate::settings::Settings;
+use crate::settings::{Reads, Settings, SettingsError};
 
 /// Milliseconds on a clock of the node's own that never goes back and keeps running while the process is suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -246,6 +246,21 @@ pub trait Protocol: Sized + 'static {
 
     /// The protocol's name on the command line.
     const NAME: &'static str;
+
+    /// Refuses settings that this protocol knows nothing of; those that cannot work at all are refused before.
+    ///
+    /// # Errors
+    /// The first one found.
+    fn check(settings: &Settings) -> Result<(), SettingsError> {
+        let unsupported = |what: &str| SettingsError::Unsupported { protocol: Self::NAME, what: what.into() };
+        if !settings.weights.is_empty() {
+            return Err(unsupported("weighted votes"));
+        }
+        if settings.reads == Reads::Local {
+            return Err(unsupported("local reads"));
+        }
+        Ok(())
+    }
 
     /// Rebuilds a node's core from the records it wrote (all durable by now, in order), at time `now`. A snapshot among
     /// them is handed back by the first step's [`Effects::install`].

@@ -159,10 +159,21 @@ impl<P: Protocol> Replica<P> {
         &self.machine
     }
 
+    /// A node that answers from its own state refuses a client who has seen more: it would see the past (rule ZB10).
+    fn has_seen_what_client_has(&self, seen: u64) -> Result<(), Refusal> {
+        let applied = self.machine.applied();
+        if self.settings.reads != Reads::Local || seen <= applied || self.settings.defects.has(Defect::Z14) {
+            return Ok(());
+        }
+        let text = format!("the client has seen position {seen}, this node is at {applied}");
+        Err(Refusal { code: RefusalCode::Behind, definite: true, text })
+    }
+
     /// What the protocol has to do for a client's request; refuses what is malformed.
     fn ask(&mut self, id: OperationId, request: Request) -> Result<Ask, Refusal> {
-        let Request { sessioned, operation } = request;
+        let Request { sessioned, seen, operation } = request;
         let own = Author::Node(self.settings.node, id);
+        self.has_seen_what_client_has(seen)?;
         if let Some(key) = operation.key()
             && key.len() > KEY_BYTES_MAX
         {
@@ -200,6 +211,10 @@ impl<P: Protocol> Replica<P> {
             if let Some(reply) = self.apply(decided) {
                 output.answers.extend(decided.waiting.iter().map(|id| (*id, Ok(reply.clone()))));
             }
+        }
+        let takes_office = effects.notes.iter().any(|note| matches!(note, Note::BecameLeader { .. }));
+        if takes_office && self.settings.defects.has(Defect::Z15) {
+            self.machine.close_session_unreplicated();
         }
         for id in effects.read {
             let operation = self.reads.remove(&id).expect("a core releases each read once");

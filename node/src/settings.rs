@@ -1,5 +1,6 @@
 //! What a node is told at its start, whichever protocol it runs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -7,7 +8,7 @@ use std::str::FromStr;
 use crate::api::NodeId;
 use crate::defect::Defects;
 
-/// How reads are made linearizable.
+/// How reads are made linearizable, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Reads {
     /// A round of messages after the read arrived confirms the leader (thesis 6.4).
@@ -18,6 +19,8 @@ pub enum Reads {
     Lease,
     /// Reads go through the log like writes.
     Log,
+    /// A node answers from its own state as soon as it serves at all. Not linearizable: sequentially consistent only (ZAB).
+    Local,
 }
 
 /// Share of the shortest election timeout by which a lease is shortened: the bound on differing clock rates.
@@ -35,6 +38,8 @@ pub struct Settings {
     pub nodes: Vec<NodeId>,
     /// Those of `nodes` that are the first members of the cluster; what the log says later prevails.
     pub members: Vec<NodeId>,
+    /// How much the votes of members weigh that weigh not 1 (ZAB).
+    pub weights: BTreeMap<NodeId, u64>,
     /// Election timeouts are drawn from here, in milliseconds.
     pub election_ms: Range<u64>,
     /// Interval of heartbeats, well below the shortest election timeout.
@@ -62,6 +67,17 @@ pub enum SettingsError {
     /// A node is listed twice.
     #[error("node {0} is listed twice")]
     Twice(NodeId),
+    /// Only members vote, and a vote without weight is none.
+    #[error("the weight of node {0} must be at least 1, and node {0} a member")]
+    Weight(NodeId),
+    /// The protocol cannot do what was asked for.
+    #[error("{protocol} has no {what}")]
+    Unsupported {
+        /// Its name.
+        protocol: &'static str,
+        /// What was asked for.
+        what: String,
+    },
     /// There must be somebody to begin with.
     #[error("a cluster needs at least one member")]
     NoMembers,
@@ -90,6 +106,7 @@ impl Settings {
             node,
             members: nodes.clone(),
             nodes,
+            weights: BTreeMap::new(),
             election_ms: 150..300,
             heartbeat_ms: 50,
             reads: Reads::default(),
@@ -99,6 +116,11 @@ impl Settings {
             seed: 0,
             defects: Defects::NONE,
         }
+    }
+
+    /// How much this member's vote weighs.
+    pub fn weight(&self, member: NodeId) -> u64 {
+        self.weights.get(&member).copied().unwrap_or(1)
     }
 
     /// Refuses what cannot work.
@@ -120,6 +142,10 @@ impl Settings {
         if self.members.is_empty() {
             return Err(SettingsError::NoMembers);
         }
+        let has_no_vote = |(node, weight): &(&NodeId, &u64)| **weight == 0 || !self.members.contains(node);
+        if let Some((node, _)) = self.weights.iter().find(has_no_vote) {
+            return Err(SettingsError::Weight(*node));
+        }
         let Range { start, end } = self.election_ms;
         if start >= end {
             return Err(SettingsError::ElectionRange(start, end));
@@ -140,20 +166,21 @@ impl fmt::Display for Reads {
             Self::ReadIndex => "read-index",
             Self::Lease => "lease",
             Self::Log => "log",
+            Self::Local => "local",
         })
     }
 }
 
 /// Not a way to read.
 #[derive(Debug, thiserror::Error)]
-#[error("no way to read is called {0:?}; there are read-index, lease, log")]
+#[error("no way to read is called {0:?}; there are read-index, lease, log, local")]
 pub struct UnknownReads(String);
 
 impl FromStr for Reads {
     type Err = UnknownReads;
 
     fn from_str(name: &str) -> Result<Self, UnknownReads> {
-        let known = [Self::ReadIndex, Self::Lease, Self::Log];
+        let known = [Self::ReadIndex, Self::Lease, Self::Log, Self::Local];
         known.into_iter().find(|reads| reads.to_string() == name).ok_or_else(|| UnknownReads(name.to_owned()))
     }
 }

@@ -129,7 +129,7 @@ fn answer(reply: api::Reply) -> Outcome {
 fn call_error(error: &api::CallError, is_late: bool) -> CallError {
     let code = match error {
         api::CallError::Refused(refusal) => match refusal.code {
-            RefusalCode::NoLeader => ErrorCode::NoLeader,
+            RefusalCode::NoLeader | RefusalCode::Behind => ErrorCode::NoLeader,
             RefusalCode::Overloaded => ErrorCode::Overloaded,
             RefusalCode::TooLarge
             | RefusalCode::BadRequest

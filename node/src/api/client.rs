@@ -13,7 +13,7 @@ use tarpc::context::{self, Context};
 use tokio::net::TcpStream;
 
 use crate::api::{
-    Operation, Refusal, RefusalCode, Reply, Request, Sequence, SessionId, Sessioned, Status, StoreClient,
+    Answer, Operation, Refusal, RefusalCode, Reply, Request, Sequence, SessionId, Sessioned, Status, StoreClient,
 };
 use crate::wire;
 
@@ -73,6 +73,8 @@ pub struct Client {
     rpc: Option<StoreClient>,
     session: Option<SessionId>,
     sequence: Sequence,
+    /// The highest position that any answer rested on.
+    seen: u64,
     retries: Retries,
 }
 
@@ -83,13 +85,24 @@ impl Client {
     /// When the port refuses, or does not answer in time.
     pub async fn connect(address: SocketAddr, timeout: Duration) -> io::Result<Self> {
         let rpc = Some(dial(address, timeout).await?);
-        Ok(Self { address, rpc, session: None, sequence: Sequence(0), retries: Retries::Never })
+        Ok(Self { address, rpc, session: None, sequence: Sequence(0), seen: 0, retries: Retries::Never })
     }
 
     /// The same client with another answer to unknown outcomes.
     pub fn with_retries(mut self, retries: Retries) -> Self {
         self.retries = retries;
         self
+    }
+
+    /// The same client, having seen this position elsewhere: nodes behind it refuse to serve it from their own state.
+    pub fn having_seen(mut self, position: u64) -> Self {
+        self.seen = self.seen.max(position);
+        self
+    }
+
+    /// The highest position that any answer rested on, for [`Client::having_seen`].
+    pub fn seen(&self) -> u64 {
+        self.seen
     }
 
     /// Carries out one operation within `timeout` (opening the session, where one is needed, included).
@@ -100,7 +113,7 @@ impl Client {
     pub async fn operate(&mut self, operation: Operation, timeout: Duration) -> Result<Reply, CallError> {
         let end = now() + timeout;
         if operation.is_read() || operation == Operation::OpenSession {
-            return self.attempt(end, Request { sessioned: None, operation }).await;
+            return self.attempt(end, None, operation).await;
         }
         let session = match self.session {
             Some(session) => session,
@@ -114,8 +127,7 @@ impl Client {
         let mut may_have_happened = false;
         loop {
             let sessioned = Some(Sessioned { session, sequence: self.sequence });
-            let request = Request { sessioned, operation: operation.clone() };
-            let error = match self.attempt(end.min(now() + per_attempt), request).await {
+            let error = match self.attempt(end.min(now() + per_attempt), sessioned, operation.clone()).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
@@ -145,8 +157,7 @@ impl Client {
     }
 
     async fn open(&mut self, end: Instant) -> Result<SessionId, CallError> {
-        let request = Request { sessioned: None, operation: Operation::OpenSession };
-        match self.attempt(end, request).await? {
+        match self.attempt(end, None, Operation::OpenSession).await? {
             Reply::Opened(session) => {
                 self.session = Some(session);
                 self.sequence = Sequence(0);
@@ -156,7 +167,13 @@ impl Client {
         }
     }
 
-    async fn attempt(&mut self, end: Instant, request: Request) -> Result<Reply, CallError> {
+    async fn attempt(
+        &mut self,
+        end: Instant,
+        sessioned: Option<Sessioned>,
+        operation: Operation,
+    ) -> Result<Reply, CallError> {
+        let request = Request { sessioned, seen: self.seen, operation };
         let rpc = match &self.rpc {
             Some(rpc) => rpc,
             None => {
@@ -171,7 +188,9 @@ impl Client {
         if outcome.is_err() && self.retries != Retries::Never {
             self.rpc = None;
         }
-        match outcome.map_err(call_error)?? {
+        let Answer { position, outcome } = outcome.map_err(call_error)?;
+        self.seen = self.seen.max(position);
+        match outcome? {
             Reply::NotApplied(code) => {
                 if code == RefusalCode::SessionUnknown {
                     self.session = None;

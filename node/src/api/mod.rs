@@ -28,7 +28,7 @@ pub mod status;
 
 pub use client::{CallError, Client, Retries};
 pub use operation::{
-    Admin, CounterOperation, Key, ListOperation, Operation, QueueOperation, Refusal, RefusalCode,
+    Admin, Answer, CounterOperation, Key, ListOperation, Operation, QueueOperation, Refusal, RefusalCode,
     RegisterOperation, Reply, Request, Sequence, SessionId, Sessioned, SetOperation,
 };
 pub use service::{Store, StoreClient};

@@ -43,8 +43,20 @@ pub struct Sessioned {
 pub struct Request {
     /// Required for operations that change state, ignored for reads and for [`Operation::OpenSession`].
     pub sessioned: Option<Sessioned>,
+    /// The highest [`Answer::position`] that the client has seen, from any node; 0: none. A node that reads locally and
+    /// is behind it refuses, so that no client sees the past after the present.
+    pub seen: u64,
     /// What to do.
     pub operation: Operation,
+}
+
+/// What comes back for a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The node's state may have held all decided positions up to this one when it answered.
+    pub position: u64,
+    /// What became of the operation.
+    pub outcome: Result<Reply, Refusal>,
 }
 
 /// An operation of the store.
@@ -235,6 +247,8 @@ pub enum RefusalCode {
     /// A higher sequence of this session was applied before. This attempt did nothing; an earlier attempt under the
     /// same sequence may have happened.
     Superseded,
+    /// The client has seen more than this node has: another one can go on, or this one later. It did not happen.
+    Behind,
     /// The leader was deposed while the operation was under way. Only a node with a planted defect says so.
     Deposed,
     /// The node is shutting down. It may have happened, and may yet.

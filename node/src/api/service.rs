@@ -5,13 +5,14 @@
     reason = "the service macro generates public items without docs; the trait itself is documented"
 )]
 
-use crate::api::{Refusal, Reply, Request, Status};
+use crate::api::{Answer, Request, Status};
 
 /// The store as a client sees it, offered by every node alike.
 #[tarpc::service]
 pub trait Store {
-    /// Carries out an operation. An `Err` says in [`Refusal::definite`] whether the attempt may have taken effect.
-    async fn operate(request: Request) -> Result<Reply, Refusal>;
+    /// Carries out an operation. A refusal says in [`crate::api::Refusal::definite`] whether the attempt may have taken
+    /// effect.
+    async fn operate(request: Request) -> Answer;
 
     /// The node's view of itself; never waits for other nodes.
     async fn status() -> Status;

@@ -30,9 +30,9 @@ pub enum Role {
 pub struct Status {
     /// Who answers.
     pub node: NodeId,
-    /// `raft` for now.
+    /// `raft`, `paxos` or `zab`.
     pub protocol: String,
-    /// How reads are made linearizable, or not: `read-index`, `lease` or `log`.
+    /// How reads are made linearizable: `read-index`, `lease` or `log`; or not: `local`.
     pub reads: String,
     /// What the node believes to be.
     pub role: Role,

@@ -110,6 +110,11 @@ impl Machine {
         }
     }
 
+    /// Forgets the session used least recently, here and nowhere else: the planted defect Z15.
+    pub fn close_session_unreplicated(&mut self) {
+        self.sessions.forget_oldest();
+    }
+
     /// The whole state as bytes, for a snapshot.
     pub fn encode(&self) -> Vec<u8> {
         postcard::to_stdvec(self).expect("a state machine is plain data")

@@ -88,6 +88,13 @@ impl Sessions {
         }
     }
 
+    /// Forgets the session whose last operation lies furthest back in the log.
+    pub fn forget_oldest(&mut self) {
+        if !self.sessions.is_empty() {
+            self.remove_oldest();
+        }
+    }
+
     fn remove_oldest(&mut self) {
         let (_, oldest) = self.by_use.pop_first().expect("each session has its last use in the index");
         let session = self.sessions.remove(&oldest).expect("the index names sessions of the table");

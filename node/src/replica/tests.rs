@@ -71,7 +71,7 @@ fn replica(defects: &[Defect]) -> Replica<Solo> {
 fn ask(replica: &mut Replica<Solo>, sequence: u64, operation: Operation) -> Result<Reply, Refusal> {
     let id = replica.name();
     let sessioned = Some(Sessioned { session: SessionId(1), sequence: Sequence(sequence) });
-    let request = Request { sessioned, operation };
+    let request = Request { sessioned, seen: 0, operation };
     let mut answers = replica.step(Millis(0), Event::Requests(vec![(id, request)])).answers;
     assert_eq!(answers.len(), 1);
     answers.remove(0).1

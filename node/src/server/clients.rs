@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tracing::warn;
 
-use crate::api::{Refusal, RefusalCode, Reply, Request, Status, Store};
+use crate::api::{Answer, Refusal, RefusalCode, Request, Status, Store};
 use crate::server::node::{Post, Posts, inbox_full};
 use crate::wire;
 
@@ -72,12 +72,13 @@ impl<M> Clone for Handler<M> {
 }
 
 impl<M: Send + 'static> Store for Handler<M> {
-    async fn operate(self, _: context::Context, request: Request) -> Result<Reply, Refusal> {
+    async fn operate(self, _: context::Context, request: Request) -> Answer {
         let (reply, answer) = oneshot::channel();
+        let refused = |refusal| Answer { position: 0, outcome: Err(refusal) };
         if self.posts.try_send(Post::Request(request, reply)).is_err() {
-            return Err(inbox_full());
+            return refused(inbox_full());
         }
-        answer.await.unwrap_or_else(|_| Err(stopping()))
+        answer.await.unwrap_or_else(|_| refused(stopping()))
     }
 
     async fn status(self, _: context::Context) -> Status {

@@ -34,6 +34,7 @@ use crate::replica::Replica;
 use crate::settings::SettingsError;
 use crate::storage::wal::SEGMENT_BYTES;
 use crate::storage::{FileDisk, Recovered, StorageError, Wal};
+use crate::zab::Zab;
 use clock::Clock;
 use options::{Options, ProtocolName};
 
@@ -67,12 +68,15 @@ pub async fn run(options: Options) -> Result<(), ServerError> {
     match options.protocol {
         ProtocolName::Raft => serve::<Raft>(options).await,
         ProtocolName::Paxos => serve::<Paxos>(options).await,
+        ProtocolName::Zab => serve::<Zab>(options).await,
     }
 }
 
 async fn serve<P: Protocol>(options: Options) -> Result<(), ServerError> {
     let settings = options.settings();
     settings.check()?;
+    P::check(&settings)?;
+    options.check_observers(&settings)?;
     // Ports before data: a node that cannot be reached should not count as started.
     let client_listener = listen("--client-listen", &options.client_listen).await?;
     let peer_listener = listen("--peer-listen", &options.peer_listen).await?;
@@ -85,7 +89,7 @@ async fn serve<P: Protocol>(options: Options) -> Result<(), ServerError> {
             "cut a torn tail of {bytes} bytes at offset {offset} of {file}: a write that was never acknowledged"
         );
     }
-    if [Defect::R03, Defect::P02].into_iter().any(|defect| settings.defects.has(defect)) {
+    if [Defect::R03, Defect::P02, Defect::Z01].into_iter().any(|defect| settings.defects.has(defect)) {
         wal.stop_syncing();
     }
     for defect in settings.defects.iter() {

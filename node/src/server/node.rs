@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use crate::api::{NodeId, Refusal, RefusalCode, Reply, Request, Status};
+use crate::api::{Answer, NodeId, Refusal, RefusalCode, Request, Status};
 use crate::protocol::{Millis, Note, OperationId, Protocol, Ticket};
 use crate::replica::{Event, Output, Replica};
 use crate::server::ServerError;
@@ -28,7 +28,7 @@ const PROGRESS_MS: u64 = 1_000;
 #[derive(Debug)]
 pub enum Post<M> {
     /// A client's request, and where its answer goes.
-    Request(Request, oneshot::Sender<Result<Reply, Refusal>>),
+    Request(Request, oneshot::Sender<Answer>),
     /// A client asks for the status.
     Status(oneshot::Sender<Status>),
     /// A peer's messages, in order.
@@ -83,7 +83,7 @@ struct Node<P: Protocol> {
     durable: Ticket,
     /// Messages that must not leave before their ticket is durable.
     held: VecDeque<Held<P::Message>>,
-    clients: FxHashMap<OperationId, oneshot::Sender<Result<Reply, Refusal>>>,
+    clients: FxHashMap<OperationId, oneshot::Sender<Answer>>,
     progress: Progress,
 }
 
@@ -153,10 +153,12 @@ impl<P: Protocol> Node<P> {
                 self.held.push_back((ticket, send_durable));
             }
         }
-        for (id, answer) in answers {
+        // What was answered on the way may rest on less; to ask for more of other nodes is safe.
+        let position = self.replica.machine().applied();
+        for (id, outcome) in answers {
             if let Some(client) = self.clients.remove(&id) {
                 // A client that gave up does not need the answer.
-                let _ = client.send(answer);
+                let _ = client.send(Answer { position, outcome });
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use clap::Parser;
 
 use crate::api::NodeId;
 use crate::defect::{Defect, Home};
-use crate::settings::{Reads, SNAPSHOT_ENTRIES, Settings};
+use crate::settings::{Reads, SNAPSHOT_ENTRIES, Settings, SettingsError};
 
 /// A node of the reference system: a replicated store of registers, sets, counters, lists and queues.
 #[derive(Clone, Debug, Parser)]
@@ -46,13 +46,21 @@ pub struct Options {
     #[arg(long, value_name = "MS", default_value_t = 50)]
     pub heartbeat_ms: u64,
 
-    /// How reads are made linearizable: read-index, lease or log
+    /// How reads are made linearizable: read-index, lease or log; or not: local (zab)
     #[arg(long, value_name = "HOW", default_value_t = Reads::ReadIndex)]
     pub reads: Reads,
 
     /// Entries applied after which a snapshot is taken and the log before it dropped
     #[arg(long, value_name = "N", default_value_t = SNAPSHOT_ENTRIES, value_parser = clap::value_parser!(u64).range(1..))]
     pub snapshot_entries: u64,
+
+    /// A node that follows without a vote; repeat for more (zab)
+    #[arg(long = "observer", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub observers: Vec<u32>,
+
+    /// How much a node's vote weighs, if not 1; repeat for more (zab)
+    #[arg(long = "weight", value_name = "N=W")]
+    pub weights: Vec<Weight>,
 
     /// Planted defects, separated by commas
     #[arg(long = "defect", value_name = "ID", value_delimiter = ',', value_parser = parse_defect)]
@@ -70,6 +78,8 @@ pub enum ProtocolName {
     Raft,
     /// [`crate::paxos`].
     Paxos,
+    /// [`crate::zab`].
+    Zab,
 }
 
 /// `2=10.0.0.2:7000`
@@ -94,6 +104,26 @@ impl FromStr for PeerAddress {
     }
 }
 
+/// `2=3`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    /// The node.
+    pub node: NodeId,
+    /// How much its vote weighs.
+    pub weight: u64,
+}
+
+impl FromStr for Weight {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers =
+            text.split_once('=').and_then(|(node, weight)| Some((node.parse().ok()?, weight.parse().ok()?)));
+        let (node, weight) = numbers.ok_or_else(|| format!("{text:?} is not of the form N=W"))?;
+        Ok(Self { node: NodeId(node), weight })
+    }
+}
+
 impl Options {
     /// Who this is.
     pub fn node(&self) -> NodeId {
@@ -106,6 +136,25 @@ impl Options {
         others.map(|peer| (peer.node, peer.address.clone())).collect()
     }
 
+    /// Refuses observers that are no nodes, and those of a protocol that has none.
+    ///
+    /// # Errors
+    /// The first one found.
+    pub fn check_observers(&self, settings: &Settings) -> Result<(), SettingsError> {
+        if let Some(stranger) = self.observers.iter().find(|one| !settings.nodes.contains(&NodeId(**one))) {
+            return Err(SettingsError::Unknown(NodeId(*stranger)));
+        }
+        let protocol = match self.protocol {
+            ProtocolName::Zab => return Ok(()),
+            ProtocolName::Raft => "raft",
+            ProtocolName::Paxos => "paxos",
+        };
+        if self.observers.is_empty() {
+            return Ok(());
+        }
+        Err(SettingsError::Unsupported { protocol, what: "observers".into() })
+    }
+
     /// What the protocol has to know.
     pub fn settings(&self) -> Settings {
         let mut nodes: Vec<NodeId> = self.peers.iter().map(|peer| peer.node).collect();
@@ -113,7 +162,10 @@ impl Options {
             nodes.push(self.node());
         }
         nodes.sort_unstable();
+        let observes = |node: &NodeId| self.observers.contains(&node.0);
         Settings {
+            members: nodes.iter().copied().filter(|node| !observes(node)).collect(),
+            weights: self.weights.iter().map(|Weight { node, weight }| (*node, *weight)).collect(),
             election_ms: self.election_ms.clone(),
             heartbeat_ms: self.heartbeat_ms,
             reads: self.reads,

@@ -196,12 +196,23 @@ impl<P: Checked> Cluster<P> {
         session: Option<(u64, u64)>,
         operation: Operation,
     ) -> OperationId {
+        self.ask_having_seen(0, id, session, operation)
+    }
+
+    /// A client of `id` that has seen this position asks for something.
+    pub(crate) fn ask_having_seen(
+        &mut self,
+        seen: u64,
+        id: NodeId,
+        session: Option<(u64, u64)>,
+        operation: Operation,
+    ) -> OperationId {
         let name = self.node(id).replica.as_mut().expect("the node is up").name();
         let sessioned = session.map(|(session, sequence)| Sessioned {
             session: SessionId(session),
             sequence: Sequence(sequence),
         });
-        self.step(id, Event::Requests(vec![(name, Request { sessioned, operation })]));
+        self.step(id, Event::Requests(vec![(name, Request { sessioned, seen, operation })]));
         name
     }
 

@@ -1,0 +1,48 @@
+//! The bounds that ZAB keeps, and the spans that follow from a node's settings.
+
+use crate::defect::Defect;
+use crate::settings::Settings;
+
+/// Transactions, or commands, in one frame at most.
+pub const BATCH_MAX: usize = 512;
+/// Frames of one connection and direction that may be unacknowledged before transactions and commands wait.
+pub const FRAMES_IN_FLIGHT_MAX: usize = 16;
+/// Bytes of a checkpoint in one frame.
+pub const SNAP_BYTES_MAX: usize = 64 << 10;
+/// Clients' commands that wait at one node at most; more are refused as overload.
+pub const REQUESTS_MAX: usize = 16_384;
+/// Clients' reads that wait at one node at most; more are refused as overload.
+pub const READS_MAX: usize = 16_384;
+/// Transactions before a checkpoint that stay in memory at most, for followers that lack just them.
+pub const KEPT_MAX: u64 = 500;
+/// Limits that a leader with defect Z10 is patient for: one that was deposed is to be there to be asked.
+const Z10_LIMITS: u64 = 5;
+/// How often waiting operations are looked through for those that have waited too long.
+pub const SWEEP_MS: u64 = 20;
+
+impl Settings {
+    /// How long a leader stays in office without a word from a quorum (`syncLimit`).
+    pub(super) fn sync_limit_ms(&self) -> u64 {
+        if self.defects.has(Defect::Z10) { Z10_LIMITS * self.election_ms.end } else { self.election_ms.end }
+    }
+
+    /// How long a leader may take to get its epoch accepted by a quorum (`initLimit`): two rounds and two writes.
+    pub(super) fn discovery_ms(&self) -> u64 {
+        2 * self.election_ms.end
+    }
+
+    /// How long a node waits for a better vote once a quorum agrees.
+    pub(super) fn better_vote_ms(&self) -> u64 {
+        self.heartbeat_ms
+    }
+
+    /// How long a frame may be unacknowledged before it is sent again.
+    pub(super) fn resend_ms(&self) -> u64 {
+        2 * self.heartbeat_ms
+    }
+
+    /// Transactions before a checkpoint that stay in memory.
+    pub(super) fn kept_count(&self) -> u64 {
+        self.snapshot_entries.min(KEPT_MAX)
+    }
+}

@@ -1,0 +1,152 @@
+//! What clients may rely on: rules ZB9, ZB10 and ZB11.
+
+use super::*;
+
+#[test]
+fn zb9_a_sync_passes_a_quorum_that_answers_after_it_arrived() {
+    let mut cluster = led(|_| {});
+    let read = cluster.ask(N3, None, Operation::read("x"));
+    assert!(!cluster.answers.contains_key(&(N3, read)));
+    cluster.settle();
+    assert_eq!(cluster.answers[&(N3, read)], Ok(Reply::Value(None)));
+}
+
+#[test]
+fn zb9_answers_to_earlier_pings_do_not_confirm_a_sync() {
+    let mut cluster = led(|_| {});
+    cluster.now = cluster.now.max(cluster.replica(N3).wake_at());
+    cluster.step(N3, Event::Tick);
+    let earlier: Vec<_> = cluster.network.drain(..).collect();
+    let read = cluster.ask(N3, None, Operation::read("x"));
+    cluster.network.clear();
+    earlier.into_iter().for_each(|envelope| cluster.deliver(envelope));
+    cluster.settle();
+    assert!(!cluster.answers.contains_key(&(N3, read)));
+}
+
+/// A leader is cut off, another one is elected and writes; nobody has told the first one yet.
+pub(crate) fn reads_at_a_deposed_leader(configure: impl Fn(&mut Settings)) -> crate::cluster::Answer {
+    let mut cluster = led(configure);
+    write(&mut cluster, N3, 1, 1);
+    cluster.isolate(N3);
+    for _ in 0..1_000 {
+        // The first leader sleeps: it gets no ticks.
+        cluster.now = cluster.now + 5;
+        for id in [N1, N2] {
+            if cluster.replica(id).wake_at() <= cluster.now {
+                cluster.step(id, Event::Tick);
+            }
+        }
+        cluster.settle();
+        if cluster.leads(N2) {
+            break;
+        }
+    }
+    let name = cluster.ask(N2, Some((1, 2)), Operation::write("x", 2));
+    cluster.settle();
+    assert_eq!(cluster.answers[&(N2, name)], Ok(Reply::Written));
+    let read = cluster.ask(N3, None, Operation::read("x"));
+    answer(&mut cluster, N3, read)
+}
+
+#[test]
+fn zb9_a_deposed_leader_does_not_answer_a_sync() {
+    let refusal = reads_at_a_deposed_leader(|_| {}).unwrap_err();
+    assert_eq!((refusal.code, refusal.definite), (RefusalCode::NoLeader, true));
+}
+
+#[test]
+fn zb9_a_local_read_may_be_outdated_and_a_synced_one_is_not() {
+    for (reads, expected) in [(Reads::Local, Some(1)), (Reads::ReadIndex, Some(2)), (Reads::Log, Some(2))] {
+        let mut cluster = led(|settings| settings.reads = reads);
+        write(&mut cluster, N1, 1, 1);
+        // n1 hears of nothing for a moment, too short to give its leader up.
+        cluster.cuts.insert((N3, N1));
+        write(&mut cluster, N3, 2, 2);
+        cluster.cuts.clear();
+        let read = cluster.ask(N1, None, Operation::read("x"));
+        assert_eq!(answer(&mut cluster, N1, read), Ok(Reply::Value(expected)), "{reads}");
+    }
+}
+
+#[test]
+fn zb9_a_client_that_stays_with_a_node_reads_its_own_writes_locally() {
+    let mut cluster = led(|settings| settings.reads = Reads::Local);
+    for value in 1..10 {
+        write(&mut cluster, N1, value, value as i64);
+        let read = cluster.ask(N1, None, Operation::read("x"));
+        assert_eq!(cluster.answers[&(N1, read)], Ok(Reply::Value(Some(value as i64))));
+    }
+}
+
+/// A client that has read at one node goes on at another one that lags.
+pub(crate) fn goes_on_at_a_node_that_lags(configure: impl Fn(&mut Settings)) -> crate::cluster::Answer {
+    let mut cluster = led(|settings| {
+        settings.reads = Reads::Local;
+        configure(settings);
+    });
+    cluster.cuts.insert((N3, N1));
+    write(&mut cluster, N3, 1, 1);
+    let seen = cluster.replica(N3).machine().applied();
+    let read = cluster.ask_having_seen(seen, N1, None, Operation::read("x"));
+    cluster.answers[&(N1, read)].clone()
+}
+
+#[test]
+fn zb10_a_server_refuses_a_client_that_has_seen_more_than_it_has() {
+    let refusal = goes_on_at_a_node_that_lags(|_| {}).unwrap_err();
+    assert_eq!((refusal.code, refusal.definite), (RefusalCode::Behind, true));
+}
+
+#[test]
+fn zb10_a_server_that_has_caught_up_serves_the_client() {
+    let mut cluster = led(|settings| settings.reads = Reads::Local);
+    write(&mut cluster, N3, 1, 1);
+    cluster.pass(100);
+    let seen = cluster.replica(N3).machine().applied();
+    let read = cluster.ask_having_seen(seen, N1, None, Operation::read("x"));
+    assert_eq!(cluster.answers[&(N1, read)], Ok(Reply::Value(Some(1))));
+}
+
+#[test]
+fn zb10_sessions_are_opened_by_transactions() {
+    let mut cluster = led(|_| {});
+    cluster.pass(100);
+    for id in [N1, N2, N3] {
+        let first = cluster.replica(id).core().history().get(Index(1)).unwrap();
+        assert_eq!(first.command.operation, Operation::OpenSession);
+    }
+    // It outlives the leader that opened it.
+    cluster.crash(N3);
+    cluster.pass(1_000);
+    write(&mut cluster, N2, 1, 1);
+}
+
+#[test]
+fn zb11_after_a_restart_the_history_goes_to_the_disks_end_and_is_applied_once_committed() {
+    let mut cluster = led(|_| {});
+    (1..=5).for_each(|value| write(&mut cluster, N3, value, value as i64));
+    let before = (zxids(&cluster, N3), cluster.replica(N3).status().digest);
+    [N1, N2, N3].into_iter().for_each(|id| cluster.crash(id));
+    [N1, N2, N3].into_iter().for_each(|id| cluster.start(id));
+    assert_eq!(zxids(&cluster, N3), before.0);
+    assert_eq!(cluster.replica(N3).machine().applied(), 0);
+    cluster.pass(1_000);
+    assert_eq!(cluster.replica(N3).status().digest, before.1);
+}
+
+#[test]
+fn zb11_replay_goes_on_exactly_where_the_checkpoint_ends() {
+    let mut cluster = led(|settings| settings.snapshot_entries = 10);
+    (1..=25).for_each(|value| write(&mut cluster, N3, value, value as i64));
+    let digest = cluster.replica(N3).status().digest;
+    let disk = &cluster.nodes[&N3].disk;
+    assert!(disk.len() < 20, "the log was compacted: {} records", disk.len());
+    [N1, N2, N3].into_iter().for_each(|id| cluster.crash(id));
+    [N1, N2, N3].into_iter().for_each(|id| cluster.start(id));
+    cluster.pass(1_000);
+    for id in [N1, N2, N3] {
+        assert_eq!(cluster.replica(id).status().digest, digest);
+    }
+    assert_eq!(cluster.invariants.violations, Vec::<String>::new());
+}
