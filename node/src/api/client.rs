@@ -13,7 +13,8 @@ use tarpc::context::{self, Context};
 use tokio::net::TcpStream;
 
 use crate::api::{
-    Answer, Operation, Refusal, RefusalCode, Reply, Request, Sequence, SessionId, Sessioned, Status, StoreClient,
+    Answer, Operation, Refusal, RefusalCode, Reply, Request, Sequence, SessionId, Sessioned, Status,
+    StoreClient,
 };
 use crate::wire;
 
