@@ -89,7 +89,7 @@ pub fn command(args: &ZooArgs) -> anyhow::Result<Outcome> {
         };
         let seeds = if description.reachable { args.seeds } else { 0 };
         for seed in args.first_seed..args.first_seed + seeds {
-            cage.visits.push(visit(&zoo.arguments, Some(description.id), seed, &args.store)?);
+            cage.visits.push(visit(&zoo.arguments, Some(defect), seed, &args.store)?);
         }
         zoo.cages.push(cage);
     }
@@ -140,15 +140,18 @@ fn arguments(args: &ZooArgs) -> Vec<String> {
     ["--duration".to_owned(), duration].into_iter().chain(args.run.iter().cloned()).collect()
 }
 
-fn visit(arguments: &[String], defect: Option<&str>, seed: u64, store: &Path) -> anyhow::Result<Visit> {
+fn visit(arguments: &[String], defect: Option<Defect>, seed: u64, store: &Path) -> anyhow::Result<Visit> {
     let mut command = Command::new("/proc/self/exe");
     command.args(["run", "--json", "--seed", &seed.to_string(), "--store"]).arg(store).args(arguments);
     if let Some(defect) = defect {
-        command.args(["--defect", defect]);
+        command.args(["--defect", defect.id()]);
+        if let Some(protocol) = defect.protocol() {
+            command.args(["--protocol", protocol]);
+        }
     }
     let output =
         command.stdin(Stdio::null()).stderr(Stdio::piped()).output().context("a run cannot be started")?;
-    let name = defect.unwrap_or("sound");
+    let name = defect.map_or("sound", Defect::id);
     let report: Report = serde_json::from_slice(&output.stdout).with_context(|| {
         format!(
             "{name}, seed {seed}: the run gave no report; it said\n{}",

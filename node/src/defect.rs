@@ -26,6 +26,14 @@ macro_rules! catalogue {
             /// Every defect, in the order of the catalogue.
             pub const ALL: [Self; [$(stringify!($id)),*].len()] = [$(Self::$id),*];
 
+            /// The protocol that it is a bug of; `None` for bugs of clients and of what all protocols share.
+            pub fn protocol(self) -> Option<&'static str> {
+                let file = match self {
+                    $(Self::$id => stringify!($file),)*
+                };
+                ["raft", "paxos", "zab"].contains(&file).then_some(file)
+            }
+
             /// What it is and how it shows.
             pub fn description(self) -> &'static Description {
                 match self {

@@ -1,6 +1,6 @@
 //! The reference system: a replicated store of registers, sets, counters, lists and queues.
 //!
-//! A client's operation travels one way: [`api`] → [`server`] → [`replica`] → protocol core ([`raft`]) → [`storage`] and
+//! A client's operation travels one way: [`api`] → [`server`] → [`replica`] → protocol core ([`raft`] or [`paxos`]) → [`storage`] and
 //! peers → state [`machine`] → reply. Everything that decides is pure (time, randomness and disk results are arguments); everything that
 //! waits lives in the server. Read [`protocol`] for the seam between the two.
 //!

@@ -191,6 +191,8 @@ impl Paxos {
         match rest {
             Some(rest) => {
                 campaign.reported_to.insert(node, rest);
+                // A candidate that gets on is in no hurry to start over.
+                self.reset_election_timer();
                 self.send(node, Message::Prepare { ballot, from: rest });
             }
             None => {
