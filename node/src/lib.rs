@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod defect;
+pub mod driver;
 pub mod machine;
 pub mod paxos;
 pub mod protocol;

@@ -44,6 +44,8 @@ pub struct Output<P: Protocol> {
     pub send_durable: Vec<(NodeId, P::Message)>,
     /// Answers to clients.
     pub answers: Vec<(OperationId, Result<Reply, Refusal>)>,
+    /// What has been applied to the state machine, in order. No duty: for whoever checks invariants.
+    pub applied: Vec<Decided>,
     /// For the log.
     pub notes: Vec<Note>,
 }
@@ -111,6 +113,7 @@ impl<P: Protocol> Replica<P> {
             send: Vec::new(),
             send_durable: Vec::new(),
             answers,
+            applied: Vec::new(),
             notes: Vec::new(),
         };
         let mut next = Some(input);
@@ -230,6 +233,7 @@ impl<P: Protocol> Replica<P> {
             output.persist.clear();
             output.replaces = true;
         }
+        output.applied.extend(effects.apply);
         output.persist.extend(effects.persist);
         output.ticket = effects.ticket;
         output.send.extend(effects.send);

@@ -26,14 +26,14 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::api::Status;
-use crate::defect::Defect;
+use crate::driver;
 use crate::paxos::Paxos;
 use crate::protocol::Protocol;
 use crate::raft::Raft;
 use crate::replica::Replica;
 use crate::settings::SettingsError;
 use crate::storage::wal::SEGMENT_BYTES;
-use crate::storage::{FileDisk, Recovered, StorageError, Wal};
+use crate::storage::{FileDisk, Recovered, StorageError};
 use crate::zab::Zab;
 use clock::Clock;
 use options::{Options, ProtocolName};
@@ -82,15 +82,12 @@ async fn serve<P: Protocol>(options: Options) -> Result<(), ServerError> {
     let peer_listener = listen("--peer-listen", &options.peer_listen).await?;
     let disk = FileDisk::open(&options.data)
         .map_err(|source| StorageError::Disk { what: "opening the data directory".into(), source })?;
-    let (mut wal, recovered) = Wal::open(disk, settings.node, segment_bytes(settings.snapshot_entries))?;
+    let (wal, recovered) = driver::open_log(disk, &settings, segment_bytes(settings.snapshot_entries))?;
     let Recovered { records, incarnation, cut } = recovered;
     if let Some((file, offset, bytes)) = cut {
         warn!(
             "cut a torn tail of {bytes} bytes at offset {offset} of {file}: a write that was never acknowledged"
         );
-    }
-    if [Defect::R03, Defect::P02, Defect::Z01].into_iter().any(|defect| settings.defects.has(defect)) {
-        wal.stop_syncing();
     }
     for defect in settings.defects.iter() {
         warn!("DEFECT {defect} IS ON: {}", defect.description().title);

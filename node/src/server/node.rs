@@ -1,6 +1,5 @@
 //! The task that owns the replica: takes what has been posted, lets the replica decide, keeps the duties of its output.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
@@ -8,12 +7,13 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::api::{Answer, NodeId, Refusal, RefusalCode, Request, Status};
+use crate::driver::{Batch, Outbox};
 use crate::protocol::{Millis, Note, OperationId, Protocol, Ticket};
 use crate::replica::{Event, Output, Replica};
 use crate::server::ServerError;
 use crate::server::clock::Clock;
 use crate::server::peers::Links;
-use crate::server::writer::{Batch, Batches, Durable};
+use crate::server::writer::{Batches, Durable};
 use crate::storage::StorageError;
 use crate::storage::wal::encode_batch;
 
@@ -55,8 +55,7 @@ pub async fn run<P: Protocol>(
         clock,
         links,
         writer,
-        durable: Ticket::default(),
-        held: VecDeque::new(),
+        outbox: Outbox::default(),
         clients: FxHashMap::default(),
         progress: Progress::default(),
     };
@@ -80,23 +79,16 @@ struct Node<P: Protocol> {
     clock: Clock,
     links: Links<P::Message>,
     writer: Batches,
-    durable: Ticket,
-    /// Messages that must not leave before their ticket is durable.
-    held: VecDeque<Held<P::Message>>,
+    outbox: Outbox<P::Message>,
     clients: FxHashMap<OperationId, oneshot::Sender<Answer>>,
     progress: Progress,
 }
 
-type Held<M> = (Ticket, Vec<(NodeId, M)>);
-
 impl<P: Protocol> Node<P> {
     fn on_durable(&mut self, report: Result<Ticket, StorageError>) -> Result<(), ServerError> {
         let ticket = report?;
-        self.durable = ticket;
-        while self.held.front().is_some_and(|(held, _)| *held <= ticket) {
-            let (_, messages) = self.held.pop_front().expect("looked at just now");
-            self.links.send(messages);
-        }
+        let released = self.outbox.release(ticket);
+        self.links.send(released);
         self.step(Event::Durable(ticket))
     }
 
@@ -139,20 +131,14 @@ impl<P: Protocol> Node<P> {
     }
 
     fn carry_out(&mut self, output: Output<P>) -> Result<(), ServerError> {
-        let Output { persist, replaces, ticket, send, send_durable, answers, notes } = output;
+        let Output { persist, replaces, ticket, send, send_durable, answers, notes, .. } = output;
         notes.iter().for_each(log_note);
         if !persist.is_empty() {
             let batch = Batch { ticket, replaces, bytes: encode_batch(&persist) };
             self.writer.send(batch).map_err(|_| ServerError::WriterGone)?;
         }
         self.links.send(send);
-        if !send_durable.is_empty() {
-            if ticket <= self.durable {
-                self.links.send(send_durable);
-            } else {
-                self.held.push_back((ticket, send_durable));
-            }
-        }
+        self.links.send(self.outbox.hold(ticket, send_durable));
         // What was answered on the way may rest on less; to ask for more of other nodes is safe.
         let position = self.replica.machine().applied();
         for (id, outcome) in answers {

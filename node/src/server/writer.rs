@@ -1,24 +1,14 @@
-//! The thread that owns the log. Whatever piled up during one `fdatasync` goes into the next frame: group commit.
+//! The thread that owns the log. Whatever piled up during one `fdatasync` goes into the next frame: group commit, as
+//! [`crate::driver`] has it.
 
 use std::sync::mpsc;
 use std::thread;
 
 use tokio::sync::mpsc as tokio_mpsc;
 
+use crate::driver::{self, Batch};
 use crate::protocol::Ticket;
 use crate::storage::{Disk, StorageError, Wal};
-
-/// A batch of records on its way to the disk. The queue is not bounded by itself: what can be under way is bounded by
-/// the core's limits on waiting operations and unanswered messages.
-#[derive(Debug)]
-pub struct Batch {
-    /// Told once it is durable.
-    pub ticket: Ticket,
-    /// Whether it stands for everything before it.
-    pub replaces: bool,
-    /// As [`crate::storage::wal::encode_batch`] gives them.
-    pub bytes: Vec<u8>,
-}
 
 /// Hands batches to the thread.
 pub type Batches = mpsc::Sender<Batch>;
@@ -26,18 +16,15 @@ pub type Batches = mpsc::Sender<Batch>;
 /// Tells up to which ticket everything is durable; an error is the last thing it tells.
 pub type Durable = tokio_mpsc::UnboundedReceiver<Result<Ticket, StorageError>>;
 
-/// Most bytes in one frame, so that a replay reads frames of reasonable size.
-const FRAME_BYTES_MAX: usize = 1 << 20;
-
 /// Starts the thread. It ends when `Batches` is dropped.
 pub fn start<D: Disk + Send + 'static>(mut wal: Wal<D>) -> (Batches, Durable) {
     let (batches, queue) = mpsc::channel::<Batch>();
     let (report, durable) = tokio_mpsc::unbounded_channel();
     let body = move || {
         while let Ok(first) = queue.recv() {
-            let group = gather(first, &queue);
+            let group = driver::gather(first, || queue.try_recv().ok());
             let ticket = group.last().expect("a group starts with a batch").ticket;
-            let outcome = write(&mut wal, group).map(|()| ticket);
+            let outcome = driver::write(&mut wal, group).map(|()| ticket);
             let is_end = outcome.is_err();
             if report.send(outcome).is_err() || is_end {
                 return;
@@ -49,29 +36,6 @@ pub fn start<D: Disk + Send + 'static>(mut wal: Wal<D>) -> (Batches, Durable) {
         .spawn(body)
         .expect("a process may start its second thread");
     (batches, durable)
-}
-
-/// What has piled up behind `first`, up to the size of a frame.
-fn gather(first: Batch, queue: &mpsc::Receiver<Batch>) -> Vec<Batch> {
-    let mut bytes = first.bytes.len();
-    let mut group = vec![first];
-    while bytes < FRAME_BYTES_MAX
-        && let Ok(batch) = queue.try_recv()
-    {
-        bytes += batch.bytes.len();
-        group.push(batch);
-    }
-    group
-}
-
-/// Makes a group durable. Of batches before one that replaces everything nothing needs to be written.
-fn write<D: Disk>(wal: &mut Wal<D>, mut group: Vec<Batch>) -> Result<(), StorageError> {
-    if let Some(position) = group.iter().rposition(|batch| batch.replaces) {
-        wal.replace(&group[position].bytes)?;
-        group.drain(..=position);
-    }
-    let batches: Vec<_> = group.into_iter().map(|batch| batch.bytes).collect();
-    if batches.is_empty() { Ok(()) } else { wal.append(&batches) }
 }
 
 #[cfg(test)]

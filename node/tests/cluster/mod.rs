@@ -294,7 +294,7 @@ impl<P: Checked> Cluster<P> {
         let now = self.now;
         let node = self.node(id);
         let output = node.replica.as_mut().expect("the node is up").step(now, event);
-        let Output { persist, replaces, ticket, send, send_durable, answers, notes } = output;
+        let Output { persist, replaces, ticket, send, send_durable, answers, notes, .. } = output;
         if !persist.is_empty() {
             node.unsynced.push_back(Batch { ticket, replaces, records: persist });
         }

@@ -1,0 +1,134 @@
+//! What every driver of a node does the same way, without waiting for anything: which messages are held back until
+//! the disk has caught up, and how batches of records go to the log in groups.
+//!
+//! A server ([`crate::server`]) does it with a socket and a thread, a simulator on simulated time; the rules are here
+//! once. Read [`crate::protocol::Effects`] for the duties that they keep.
+
+use std::collections::VecDeque;
+
+use serde::de::DeserializeOwned;
+
+use crate::api::NodeId;
+use crate::defect::Defect;
+use crate::protocol::Ticket;
+use crate::settings::Settings;
+use crate::storage::{Disk, Recovered, StorageError, Wal};
+
+/// Messages that must not leave before their ticket is durable.
+#[derive(Debug)]
+pub struct Outbox<M> {
+    durable: Ticket,
+    held: VecDeque<(Ticket, Vec<(NodeId, M)>)>,
+}
+
+impl<M> Default for Outbox<M> {
+    /// Nothing held, nothing written yet by this start of the node.
+    fn default() -> Self {
+        Self { durable: Ticket::default(), held: VecDeque::new() }
+    }
+}
+
+impl<M> Outbox<M> {
+    /// Takes the messages of a step that depend on `ticket`: gives them back if they may leave now, else holds them.
+    pub fn hold(&mut self, ticket: Ticket, messages: Vec<(NodeId, M)>) -> Vec<(NodeId, M)> {
+        if messages.is_empty() || ticket <= self.durable {
+            return messages;
+        }
+        self.held.push_back((ticket, messages));
+        Vec::new()
+    }
+
+    /// Everything up to `ticket` is durable: gives what may leave now, in the order in which it was held.
+    pub fn release(&mut self, ticket: Ticket) -> Vec<(NodeId, M)> {
+        self.durable = ticket;
+        let mut released = Vec::new();
+        while self.held.front().is_some_and(|(held, _)| *held <= ticket) {
+            let (_, messages) = self.held.pop_front().expect("looked at just now");
+            released.extend(messages);
+        }
+        released
+    }
+}
+
+/// A batch of records on its way to the disk. The queue is not bounded by itself: what can be under way is bounded by
+/// the core's limits on waiting operations and unanswered messages.
+#[derive(Debug)]
+pub struct Batch {
+    /// Told once it is durable.
+    pub ticket: Ticket,
+    /// Whether it stands for everything before it.
+    pub replaces: bool,
+    /// As [`crate::storage::wal::encode_batch`] gives them.
+    pub bytes: Vec<u8>,
+}
+
+/// Most bytes in one frame, so that a replay reads frames of reasonable size.
+const FRAME_BYTES_MAX: usize = 1 << 20;
+
+/// Group commit: `first` and what has piled up behind it, up to the size of a frame.
+pub fn gather(first: Batch, mut next: impl FnMut() -> Option<Batch>) -> Vec<Batch> {
+    let mut bytes = first.bytes.len();
+    let mut group = vec![first];
+    while bytes < FRAME_BYTES_MAX
+        && let Some(batch) = next()
+    {
+        bytes += batch.bytes.len();
+        group.push(batch);
+    }
+    group
+}
+
+/// Makes a group durable. Of batches before one that replaces everything nothing needs to be written.
+///
+/// # Errors
+/// After any error the log must not be used again.
+pub fn write<D: Disk>(wal: &mut Wal<D>, mut group: Vec<Batch>) -> Result<(), StorageError> {
+    if let Some(position) = group.iter().rposition(|batch| batch.replaces) {
+        wal.replace(&group[position].bytes)?;
+        group.drain(..=position);
+    }
+    let batches: Vec<_> = group.into_iter().map(|batch| batch.bytes).collect();
+    if batches.is_empty() { Ok(()) } else { wal.append(&batches) }
+}
+
+/// Opens a node's log as its settings want it.
+///
+/// # Errors
+/// As [`Wal::open`]: the node must not start.
+pub fn open_log<D: Disk, R: DeserializeOwned>(
+    disk: D,
+    settings: &Settings,
+    segment_bytes: usize,
+) -> Result<(Wal<D>, Recovered<R>), StorageError> {
+    let (mut wal, recovered) = Wal::open(disk, settings.node, segment_bytes)?;
+    if [Defect::R03, Defect::P02, Defect::Z01].into_iter().any(|defect| settings.defects.has(defect)) {
+        wal.stop_syncing();
+    }
+    Ok((wal, recovered))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_waits_for_the_records_it_depends_on_and_no_longer() {
+        let to = NodeId(2);
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.hold(Ticket(0), vec![(to, 'a')]), [(to, 'a')]);
+        assert_eq!(outbox.hold(Ticket(1), vec![(to, 'b')]), []);
+        assert_eq!(outbox.hold(Ticket(3), vec![(to, 'c')]), []);
+        assert_eq!(outbox.release(Ticket(2)), [(to, 'b')]);
+        assert_eq!(outbox.hold(Ticket(2), vec![(to, 'd')]), [(to, 'd')]);
+        assert_eq!(outbox.release(Ticket(3)), [(to, 'c')]);
+    }
+
+    #[test]
+    fn a_group_takes_all_that_piled_up_until_the_frame_is_full() {
+        let batch = |number, size| Batch { ticket: Ticket(number), replaces: false, bytes: vec![0; size] };
+        let mut queue: VecDeque<Batch> = [(2, 10), (3, FRAME_BYTES_MAX), (4, 1)].map(|(n, s)| batch(n, s)).into();
+        let group = gather(batch(1, 10), || queue.pop_front());
+        assert_eq!(group.iter().map(|batch| batch.ticket.0).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(queue.len(), 1);
+    }
+}
