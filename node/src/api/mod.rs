@@ -21,12 +21,14 @@
 //! # }
 //! ```
 
+pub mod attempts;
 pub mod client;
 pub mod operation;
 pub mod service;
 pub mod status;
 
-pub use client::{CallError, Client, Retries};
+pub use attempts::{CallError, Retries};
+pub use client::Client;
 pub use operation::{
     Admin, Answer, CounterOperation, Key, ListOperation, Operation, QueueOperation, Refusal, RefusalCode,
     RegisterOperation, Reply, Request, Sequence, SessionId, Sessioned, SetOperation,
