@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rashomon_nemesis::fault::{ALL, Class};
+use rashomon_nemesis::fault::{ALL, Class, Fault};
 use serde::Serialize;
 
 use crate::arena::ArenaKind;
@@ -87,7 +87,12 @@ pub fn examine(program: &Path) -> Examination {
         [IP, IPTABLES, ETCD].into_iter().filter(|tool| tool::find(tool.program).is_none()).collect();
     let mut checks = vec![arena(ArenaKind::Namespaces, &namespaces), arena(ArenaKind::Loopback, &loopback)];
     checks.extend(
-        [Class::Kill, Class::Pause, Class::Partition].map(|class| fault(class, &namespaces, &loopback)),
+        [
+            (Class::Kill, "fault kill", Step::Kill),
+            (Class::Pause, "fault pause", Step::Pause),
+            (Class::Partition, "fault partition", Step::Cut),
+        ]
+        .map(|kind| fault(kind, &namespaces, &loopback)),
     );
     checks.push(reference_node(program));
     checks.push(etcd());
@@ -142,13 +147,9 @@ fn arena(kind: ArenaKind, trial: &Trial) -> Check {
     }
 }
 
-fn fault(class: Class, namespaces: &Trial, loopback: &Trial) -> Check {
-    let (subject, step) = match class {
-        Class::Kill => ("fault kill", Step::Kill),
-        Class::Pause => ("fault pause", Step::Pause),
-        Class::Partition => ("fault partition", Step::Cut),
-    };
-    let names: Vec<_> = ALL.iter().filter(|fault| fault.class() == class).map(|fault| fault.name()).collect();
+fn fault((class, subject, step): (Class, &str, Step), namespaces: &Trial, loopback: &Trial) -> Check {
+    let is_here = |fault: &&&dyn Fault| fault.class() == class && fault.needs() == class.needs();
+    let names: Vec<_> = ALL.iter().filter(is_here).map(|fault| fault.name()).collect();
     let lacks_iptables = class == Class::Partition && tool::find(IPTABLES.program).is_none();
     let (works, detail) = match (namespaces.result(step), loopback.result(step)) {
         (Ok(measured), _) => (true, measured),

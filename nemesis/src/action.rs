@@ -43,6 +43,81 @@ pub enum Action {
     },
     /// Drop nothing any more.
     Mend,
+    /// The node's machine loses power: its process ends, and what it wrote and did not sync is gone, wholly or in part.
+    PowerLoss {
+        /// Whose machine.
+        node: NodeId,
+    },
+    /// The node's process ends and its disk is empty from now on.
+    Wipe {
+        /// Whose disk.
+        node: NodeId,
+    },
+    /// The node's process ends, and something that it had written is no longer what it was.
+    Rot {
+        /// Whose disk.
+        node: NodeId,
+    },
+    /// The node's next sync fails; it must stop by itself.
+    FailSync {
+        /// Whose disk.
+        node: NodeId,
+    },
+    /// Something of the node goes slow or wrong, while it goes on.
+    Hamper {
+        /// Which node.
+        node: NodeId,
+        /// What.
+        with: Hindrance,
+    },
+    /// That is over.
+    Relieve {
+        /// Which node.
+        node: NodeId,
+        /// What.
+        of: Hindrance,
+    },
+    /// Messages are lost, repeated, delayed and overtake each other, on every link.
+    Disturb {
+        /// How much.
+        by: Disturbance,
+    },
+    /// Every message arrives once and in order again.
+    Calm,
+}
+
+/// What can go slow or wrong with a node that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Hindrance {
+    /// Its syncs take many times as long.
+    Disk,
+    /// It handles what comes in only every so many milliseconds.
+    Load {
+        /// That many.
+        busy_ms: u64,
+    },
+    /// Its clock jumps ahead and goes on at another rate.
+    Clock {
+        /// So far.
+        ahead_ms: u64,
+        /// Faster than the true rate by so much, in parts per million.
+        rate_ppm: i32,
+    },
+}
+
+/// What happens to messages on their way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Disturbance {
+    /// Share that never arrives.
+    pub lost_percent: u32,
+    /// Share that arrives twice.
+    pub repeated_percent: u32,
+    /// Share that is delayed beyond others sent later.
+    pub delayed_percent: u32,
+    /// By at most so much.
+    pub delay_ms_max: u64,
 }
 
 /// Who carries an action out.
@@ -68,6 +143,17 @@ impl Action {
         match self {
             Action::Kill { .. } | Action::Pause { .. } | Action::Resume { .. } => Some(Capability::Signals),
             Action::Cut { .. } | Action::Mend => Some(Capability::Links),
+            Action::PowerLoss { .. } | Action::Wipe { .. } | Action::Rot { .. } | Action::FailSync { .. } => {
+                Some(Capability::Disks)
+            }
+            Action::Hamper { with: hindrance, .. } | Action::Relieve { of: hindrance, .. } => {
+                Some(match hindrance {
+                    Hindrance::Disk => Capability::Disks,
+                    Hindrance::Load { .. } => Capability::Load,
+                    Hindrance::Clock { .. } => Capability::Clocks,
+                })
+            }
+            Action::Disturb { .. } | Action::Calm => Some(Capability::Messages),
             Action::Start { .. } => None,
         }
     }
@@ -78,25 +164,43 @@ impl Action {
             Action::Kill { node }
             | Action::Start { node }
             | Action::Pause { node }
-            | Action::Resume { node } => Some(*node),
-            Action::Cut { .. } | Action::Mend => None,
+            | Action::Resume { node }
+            | Action::PowerLoss { node }
+            | Action::Wipe { node }
+            | Action::Rot { node }
+            | Action::FailSync { node }
+            | Action::Hamper { node, .. }
+            | Action::Relieve { node, .. } => Some(*node),
+            Action::Cut { .. } | Action::Mend | Action::Disturb { .. } | Action::Calm => None,
         }
     }
 
     /// The action that undoes this one; `None` for what itself undoes.
     pub fn undo(&self) -> Option<Action> {
         match self {
-            Action::Kill { node } => Some(Action::Start { node: *node }),
+            Action::Kill { node }
+            | Action::PowerLoss { node }
+            | Action::Wipe { node }
+            | Action::Rot { node }
+            | Action::FailSync { node } => Some(Action::Start { node: *node }),
+            Action::Hamper { node, with } => Some(Action::Relieve { node: *node, of: *with }),
+            Action::Disturb { .. } => Some(Action::Calm),
             Action::Pause { node } => Some(Action::Resume { node: *node }),
             Action::Cut { .. } => Some(Action::Mend),
             Action::Start { .. } | Action::Resume { .. } | Action::Mend => None,
+            Action::Relieve { .. } | Action::Calm => None,
         }
     }
 
     /// The node that it takes out of service until it is undone.
     pub fn takes_out(&self) -> Option<NodeId> {
         match self {
-            Action::Kill { node } | Action::Pause { node } => Some(*node),
+            Action::Kill { node }
+            | Action::Pause { node }
+            | Action::PowerLoss { node }
+            | Action::Wipe { node }
+            | Action::Rot { node }
+            | Action::FailSync { node } => Some(*node),
             _ => None,
         }
     }
@@ -127,6 +231,12 @@ impl Action {
                 "on every cut link a probe dropped by its own rule and not arrived, on every other link one arrived"
             }
             Action::Mend => "no rule left and a probe arrived on every link",
+            Action::PowerLoss { .. } | Action::Wipe { .. } | Action::Rot { .. } => {
+                "the process seen alive, then gone, and what became of its disk"
+            }
+            Action::FailSync { .. } => "a sync that will fail",
+            Action::Hamper { .. } | Action::Relieve { .. } => "the node's disk, load or clock, changed",
+            Action::Disturb { .. } | Action::Calm => "the network's manners, changed",
         }
     }
 }
@@ -140,7 +250,37 @@ impl fmt::Display for Action {
             Action::Resume { node } => write!(f, "resume {node}"),
             Action::Cut { grudge } => write!(f, "cut {grudge}"),
             Action::Mend => write!(f, "mend"),
+            Action::PowerLoss { node } => write!(f, "power loss at {node}"),
+            Action::Wipe { node } => write!(f, "wipe {node}"),
+            Action::Rot { node } => write!(f, "rot at {node}"),
+            Action::FailSync { node } => write!(f, "fail a sync of {node}"),
+            Action::Hamper { node, with } => write!(f, "hamper {node}: {with}"),
+            Action::Relieve { node, of } => write!(f, "relieve {node} of {of}"),
+            Action::Disturb { by } => write!(f, "disturb {by}"),
+            Action::Calm => write!(f, "calm"),
         }
+    }
+}
+
+impl fmt::Display for Hindrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hindrance::Disk => f.write_str("a slow disk"),
+            Hindrance::Load { busy_ms } => write!(f, "a load of {busy_ms} ms"),
+            Hindrance::Clock { ahead_ms, rate_ppm } => {
+                write!(f, "a clock {ahead_ms} ms ahead at {rate_ppm:+} ppm")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Disturbance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Disturbance { lost_percent, repeated_percent, delayed_percent, delay_ms_max } = self;
+        write!(
+            f,
+            "{lost_percent} % lost, {repeated_percent} % repeated, {delayed_percent} % delayed up to {delay_ms_max} ms"
+        )
     }
 }
 
@@ -152,6 +292,14 @@ pub enum Capability {
     Signals,
     /// Rules on the links between nodes: cut, mend.
     Links,
+    /// Disks that lose power, rot, fail and stall.
+    Disks,
+    /// Clocks of their own for every node.
+    Clocks,
+    /// Load that slows a process down.
+    Load,
+    /// Messages that are lost, repeated and reordered one by one.
+    Messages,
 }
 
 impl fmt::Display for Capability {
@@ -159,6 +307,10 @@ impl fmt::Display for Capability {
         f.write_str(match self {
             Capability::Signals => "signals to the nodes' processes",
             Capability::Links => "links of their own for every node (network namespaces)",
+            Capability::Disks => "disks that lose power, rot and stall (the simulator: rashomon sim)",
+            Capability::Clocks => "a clock of its own for every node (the simulator: rashomon sim)",
+            Capability::Load => "load on single processes (the simulator: rashomon sim)",
+            Capability::Messages => "hands on single messages (the simulator: rashomon sim)",
         })
     }
 }
@@ -179,6 +331,12 @@ impl Capabilities {
         Capabilities(BTreeSet::from([Capability::Signals]))
     }
 
+    /// Everything: the simulated world.
+    pub fn simulator() -> Self {
+        let beyond = [Capability::Disks, Capability::Clocks, Capability::Load, Capability::Messages];
+        Capabilities(Self::namespaces().0.into_iter().chain(beyond).collect())
+    }
+
     /// The first of `needs` that is not offered.
     pub fn missing(&self, needs: &[Capability]) -> Option<Capability> {
         needs.iter().copied().find(|need| !self.0.contains(need))
@@ -197,6 +355,10 @@ mod tests {
             (Action::Kill { node: all }, r#"{"do":"kill","node":"n1"}"#),
             (cut, r#"{"do":"cut","grudge":{"n2":["n1"]}}"#),
             (Action::Mend, r#"{"do":"mend"}"#),
+            (
+                Action::Hamper { node: all, with: Hindrance::Load { busy_ms: 5 } },
+                r#"{"do":"hamper","node":"n1","with":{"load":{"busy_ms":5}}}"#,
+            ),
         ] {
             assert_eq!(serde_json::to_string(&action).unwrap(), text);
             assert_eq!(serde_json::from_str::<Action>(text).unwrap(), action);

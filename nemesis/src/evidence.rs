@@ -131,6 +131,15 @@ pub struct LinkEvidence {
     pub arrived_ns_max: Nanos,
 }
 
+/// What a simulated world's own state shows after an action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorldEvidence {
+    /// Whether anything changed.
+    pub changed: bool,
+    /// What, in words.
+    pub seen: String,
+}
+
 /// What was measured around one action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -139,6 +148,8 @@ pub enum Evidence {
     Process(ProcessEvidence),
     /// Around a change of rules.
     Links(LinkEvidence),
+    /// From the books of a simulated world, which knows.
+    World(WorldEvidence),
 }
 
 /// Whether an action took effect. `Installed` is the field's word for a fault in force; of a healing action it says
@@ -194,6 +205,8 @@ pub fn judge(action: &Action, evidence: &Evidence) -> Outcome {
             judge_process(action, seen)
         }
         (Action::Cut { .. } | Action::Mend, Evidence::Links(seen)) => judge_links(action, seen),
+        (_, Evidence::World(seen)) if seen.changed => Outcome::Installed,
+        (_, Evidence::World(seen)) => Outcome::skipped(seen.seen.clone()),
         _ => Outcome::indeterminate("the evidence is not about this action"),
     }
 }

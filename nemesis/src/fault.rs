@@ -5,6 +5,10 @@
 //! is one new file and one line in [`registry`]; the contract test loops over that list.
 //! Next: [`registry`], then [`outage`] and [`partition`].
 
+pub mod clock;
+pub mod disk;
+pub mod load;
+pub mod messages;
 pub mod outage;
 pub mod partition;
 pub mod registry;
@@ -18,7 +22,7 @@ use crate::action::{Action, Capability};
 use crate::node::NodeId;
 use crate::random::Stream;
 
-pub use registry::{ALL, DEFAULT, UnknownFault, find};
+pub use registry::{ALL, DEFAULT, SIMULATED, UnknownFault, find};
 pub use scene::Scene;
 
 /// What faults of one kind share: their rhythm, their band in a plot, and whether two may be in force at once.
@@ -31,6 +35,14 @@ pub enum Class {
     Pause,
     /// Links cut; one at a time.
     Partition,
+    /// Disks that stall, fail or rot; one at a time.
+    Disk,
+    /// Clocks that run wrong; one at a time.
+    Clock,
+    /// Processes under load; one at a time.
+    Load,
+    /// Messages lost, repeated, delayed; one such weather at a time.
+    Messages,
 }
 
 /// How a fault is drawn.
@@ -43,11 +55,31 @@ pub struct Legend {
 }
 
 impl Class {
+    /// Every class.
+    pub const ALL: [Class; 7] = [
+        Class::Kill,
+        Class::Pause,
+        Class::Partition,
+        Class::Disk,
+        Class::Clock,
+        Class::Load,
+        Class::Messages,
+    ];
+
+    /// Whether only one fault of this class may be in force at a time.
+    pub fn is_exclusive(self) -> bool {
+        !matches!(self, Class::Kill | Class::Pause)
+    }
+
     /// What executors must offer for faults of this class.
     pub fn needs(self) -> &'static [Capability] {
         match self {
             Class::Kill | Class::Pause => &[Capability::Signals],
             Class::Partition => &[Capability::Links],
+            Class::Disk => &[Capability::Disks],
+            Class::Clock => &[Capability::Clocks],
+            Class::Load => &[Capability::Load],
+            Class::Messages => &[Capability::Messages],
         }
     }
 
@@ -57,6 +89,10 @@ impl Class {
             Class::Kill => Legend { label: "killed", colour: "#d1495b" },
             Class::Pause => Legend { label: "paused", colour: "#edae49" },
             Class::Partition => Legend { label: "cut off", colour: "#00798c" },
+            Class::Disk => Legend { label: "disk", colour: "#7d5a9e" },
+            Class::Clock => Legend { label: "clock", colour: "#5b8c5a" },
+            Class::Load => Legend { label: "slow", colour: "#b08968" },
+            Class::Messages => Legend { label: "messages", colour: "#4a6fa5" },
         }
     }
 }

@@ -29,6 +29,7 @@ pub mod timeline;
 // Performing it, and proving that it bit.
 pub mod evidence;
 pub mod executor;
+pub mod record;
 
 // The nemesis as a process of its own.
 pub mod agent;

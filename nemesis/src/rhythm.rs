@@ -65,11 +65,13 @@ pub struct Rhythm {
     pub pause: Vec<Kind>,
     /// How long links stay cut.
     pub partition: Vec<Kind>,
+    /// How long disks, clocks, loads and messages stay in trouble.
+    pub trouble: Vec<Kind>,
     /// How often a partition does not heal but gives way to another in one step.
     pub hand_over_percent: u32,
     /// How often the beginning of a fault is moved onto the end of another that is near.
     pub coincide_percent: u32,
-    /// How much more often than others each class is drawn: kill, pause, partition.
+    /// How much more often than others each class is drawn.
     pub weights: Weights,
 }
 
@@ -83,11 +85,19 @@ pub struct Weights {
     pub pause: u32,
     /// Partitions, when none is in force.
     pub partition: u32,
+    /// Troubles of disks.
+    pub disk: u32,
+    /// Troubles of clocks.
+    pub clock: u32,
+    /// Processes under load.
+    pub load: u32,
+    /// Weather on the links.
+    pub messages: u32,
 }
 
 impl Default for Weights {
     fn default() -> Self {
-        Weights { kill: 3, pause: 3, partition: 5 }
+        Weights { kill: 3, pause: 3, partition: 5, disk: 2, clock: 1, load: 2, messages: 3 }
     }
 }
 
@@ -101,6 +111,7 @@ impl Default for Rhythm {
             kill: vec![kind(3, 20, 400), kind(4, 500, 2000), kind(2, 2000, 4000)],
             pause: vec![kind(3, 500, 1000), kind(5, 1000, 2200), kind(2, 2200, 4000)],
             partition: vec![kind(2, 350, 900), kind(3, 1500, 2500), kind(3, 2500, 5000)],
+            trouble: vec![kind(2, 200, 1000), kind(3, 1000, 4000)],
             hand_over_percent: 40,
             coincide_percent: 35,
             weights: Weights::default(),
@@ -163,15 +174,20 @@ impl Rhythm {
         {
             check_span(field, Span::new(0, quiet_ms))?;
         }
-        for (field, kinds) in [("kill", &self.kill), ("pause", &self.pause), ("partition", &self.partition)] {
+        for (field, kinds) in [
+            ("kill", &self.kill),
+            ("pause", &self.pause),
+            ("partition", &self.partition),
+            ("trouble", &self.trouble),
+        ] {
             kinds.iter().try_for_each(|kind| check_span(field, kind.lasts))?;
             let weighed = kinds.iter().any(|kind| kind.weight > 0);
             if !weighed || kinds.len() > 100 || kinds.iter().any(|kind| kind.weight > WEIGHT_MAX) {
                 return Err(RhythmError::NoKind { field });
             }
         }
-        let Weights { kill, pause, partition } = self.weights;
-        if kill.max(pause).max(partition) > WEIGHT_MAX {
+        let heaviest = Class::ALL.into_iter().map(|class| self.weight(class)).max();
+        if heaviest > Some(WEIGHT_MAX) {
             return Err(RhythmError::NoKind { field: "weights" });
         }
         for (field, percent) in
@@ -190,6 +206,7 @@ impl Rhythm {
             Class::Kill => &self.kill,
             Class::Pause => &self.pause,
             Class::Partition => &self.partition,
+            Class::Disk | Class::Clock | Class::Load | Class::Messages => &self.trouble,
         };
         let kind = kinds.choose_weighted(rng, |kind| kind.weight).expect("validated: some kind has a weight");
         kind.lasts.draw(rng)
@@ -201,6 +218,10 @@ impl Rhythm {
             Class::Kill => self.weights.kill,
             Class::Pause => self.weights.pause,
             Class::Partition => self.weights.partition,
+            Class::Disk => self.weights.disk,
+            Class::Clock => self.weights.clock,
+            Class::Load => self.weights.load,
+            Class::Messages => self.weights.messages,
         }
     }
 }

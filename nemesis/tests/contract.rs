@@ -39,7 +39,11 @@ struct Paper {
 impl Paper {
     fn perform(&mut self, action: &Action, view: &View) {
         match action {
-            Action::Kill { node } => {
+            Action::Kill { node }
+            | Action::PowerLoss { node }
+            | Action::Wipe { node }
+            | Action::Rot { node }
+            | Action::FailSync { node } => {
                 assert!(
                     view.nodes[node].role.is_up() && !self.paused.contains(node) && self.killed.insert(*node)
                 );
@@ -56,6 +60,9 @@ impl Paper {
                 self.cut = true;
             }
             Action::Mend => assert!(std::mem::take(&mut self.cut)),
+            Action::Hamper { node, .. } => assert!(view.nodes[node].role.is_up()),
+            Action::Disturb { by } => assert_ne!(*by, Default::default()),
+            Action::Relieve { .. } | Action::Calm => {}
         }
     }
 }
@@ -115,11 +122,7 @@ fn every_fault_is_declared_and_documented() {
             "{}",
             fault.name()
         );
-        let needed = match fault.class() {
-            Class::Kill | Class::Pause => Capability::Signals,
-            Class::Partition => Capability::Links,
-        };
-        assert_eq!(fault.needs(), [needed]);
+        assert_eq!(fault.needs().len(), 1);
         let colour = fault.legend().colour;
         assert!(colour.len() == 7 && colour.starts_with('#') && !fault.legend().label.is_empty());
         assert!((1..=7).contains(&fault.nodes_min()));
@@ -129,7 +132,7 @@ fn every_fault_is_declared_and_documented() {
 #[test]
 fn where_no_node_is_up_nothing_can_be_taken_out() {
     let down: View = nodes(3).map(|node| (node, NodeView { role: Role::Down, term: 0 })).collect();
-    for fault in ALL.iter().filter(|fault| fault.class() != Class::Partition) {
+    for fault in ALL.iter().filter(|fault| !matches!(fault.class(), Class::Partition)) {
         assert!(fault.decide(&Scene { view: &down, cut: None }, &mut stream(1, "contract", 0)).is_err());
     }
 }

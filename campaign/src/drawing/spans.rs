@@ -187,6 +187,7 @@ fn told(report: &Report) -> String {
         Some(Evidence::Process(seen)) => {
             format!(": process {}, {} before, {} after", seen.process.pid, seen.before, seen.after)
         }
+        Some(Evidence::World(seen)) => format!(": {}", seen.seen),
         Some(Evidence::Links(seen)) => {
             let mut facts = Vec::new();
             if !seen.cut.is_empty() {

@@ -11,9 +11,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rashomon_histories::{Nanos, Value};
 use rashomon_nemesis::action::Performer;
+use rashomon_nemesis::record::{Record, combined};
 use rashomon_nemesis::schedule::{Ending, Instance, Step, Steps};
 use rashomon_nemesis::{Action, Outcome, Report, View};
-use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::run::control::Control;
@@ -22,21 +22,6 @@ use crate::run::nodes::Nodes;
 
 /// How long a killed process may take to be gone.
 const DEATH_WAIT: Duration = Duration::from_secs(10);
-
-/// What one fault came to, as it stands in the history.
-#[derive(Debug, Serialize)]
-struct Record<'a> {
-    id: u64,
-    phase: &'static str,
-    #[serde(flatten)]
-    outcome: &'a Outcome,
-    story: &'a str,
-    /// When the first action of it was begun; the event's own time is when the evidence was complete.
-    since: Nanos,
-    actions: &'a [Report],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    replaces: Option<u64>,
-}
 
 /// Takes what is to be recorded: the fault's name and the record.
 pub trait Notes {
@@ -201,40 +186,5 @@ impl<N: Notes> Faults<N> {
         let record = Record { id, phase, outcome, story, since, actions, replaces };
         let value = Value::from_data(&record).expect("a record has text keys");
         self.notes.note(name, value);
-    }
-}
-
-/// A fault is installed when each of its actions is, skipped when each surely had no effect, else in doubt.
-fn combined(actions: &[Report]) -> Outcome {
-    let doubts: Vec<String> = actions
-        .iter()
-        .filter(|report| !report.outcome.is_installed())
-        .map(|report| format!("{}: {}", report.action, report.outcome))
-        .collect();
-    let skipped = actions.iter().all(|report| matches!(report.outcome, Outcome::Skipped { .. }));
-    match (doubts.is_empty(), skipped) {
-        (true, _) => Outcome::Installed,
-        (false, true) => Outcome::skipped(doubts.join("; ")),
-        (false, false) => Outcome::indeterminate(doubts.join("; ")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rashomon_nemesis::NodeId;
-
-    use super::*;
-
-    fn report(outcome: Outcome) -> Report {
-        Report { action: Action::Kill { node: NodeId(1) }, outcome, evidence: None }
-    }
-
-    #[test]
-    fn a_fault_counts_only_when_all_of_it_bit() {
-        let installed = || report(Outcome::Installed);
-        let skipped = || report(Outcome::skipped("already dead"));
-        assert_eq!(combined(&[installed(), installed()]), Outcome::Installed);
-        assert!(matches!(combined(&[skipped(), skipped()]), Outcome::Skipped { .. }));
-        assert!(matches!(combined(&[installed(), skipped()]), Outcome::Indeterminate { .. }));
     }
 }

@@ -166,6 +166,10 @@ impl Executor for Namespaces {
             Action::Start { .. } => Err(ExecutorError::NotMine),
             Action::Cut { grudge } => self.cut(grudge),
             Action::Mend => self.cut(&Grudge::default()),
+            beyond => match beyond.needs() {
+                Some(capability) => Err(ExecutorError::Unsupported { capability }),
+                None => Err(ExecutorError::NotMine),
+            },
         }
     }
 

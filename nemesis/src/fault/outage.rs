@@ -7,7 +7,7 @@
 use rand::seq::IndexedRandom;
 
 use super::{Class, Decision, Declined, Fault, Scene};
-use crate::action::Action;
+use crate::action::{Action, Capability};
 use crate::node::NodeId;
 use crate::random::Stream;
 use crate::target::{Aimed, Target};
@@ -18,7 +18,17 @@ pub struct Outage {
     name: &'static str,
     doc: &'static str,
     class: Class,
+    means: Means,
     aim: Aim,
+}
+
+/// How a process is taken out of service.
+#[derive(Debug)]
+enum Means {
+    Kill,
+    Pause,
+    PowerLoss,
+    Wipe,
 }
 
 /// Whom an outage hits, and whether the rest must be able to go on.
@@ -55,6 +65,7 @@ impl Outage {
         doc: "kill -9 and restart, aimed by role: the leader half of the time, else followers or a minority; \
               a connected majority of processes stays up",
         class: Class::Kill,
+        means: Means::Kill,
         aim: KILL_AIMS,
     };
     /// Kill the leader.
@@ -62,6 +73,7 @@ impl Outage {
         name: "kill-leader",
         doc: "kill -9 and restart of the leader (of a node at random while none is known)",
         class: Class::Kill,
+        means: Means::Kill,
         aim: Aim::Sparing(Target::Leader),
     };
     /// Kill a follower.
@@ -69,6 +81,7 @@ impl Outage {
         name: "kill-follower",
         doc: "kill -9 and restart of one node that does not lead",
         class: Class::Kill,
+        means: Means::Kill,
         aim: Aim::Sparing(Target::Follower),
     };
     /// Kill a minority.
@@ -76,6 +89,7 @@ impl Outage {
         name: "kill-minority",
         doc: "kill -9 and restart of as many nodes as may go while a majority is up",
         class: Class::Kill,
+        means: Means::Kill,
         aim: Aim::Sparing(Target::Minority),
     };
     /// Kill a majority.
@@ -84,6 +98,7 @@ impl Outage {
         doc: "kill -9 and restart of so many nodes that no majority is left: nothing may be acknowledged meanwhile, \
               nothing acknowledged may be lost",
         class: Class::Kill,
+        means: Means::Kill,
         aim: Aim::Whatever(Target::Majority),
     };
     /// Kill all.
@@ -91,6 +106,7 @@ impl Outage {
         name: "kill-all",
         doc: "kill -9 and restart of every node at once: what they know afterwards is what they wrote to disk",
         class: Class::Kill,
+        means: Means::Kill,
         aim: Aim::Whatever(Target::All),
     };
     /// Pause by role.
@@ -99,6 +115,7 @@ impl Outage {
         doc: "SIGSTOP and SIGCONT, aimed by role: the leader two times in three, else followers or a minority; \
               a connected majority goes on",
         class: Class::Pause,
+        means: Means::Pause,
         aim: PAUSE_AIMS,
     };
     /// Pause the leader.
@@ -106,6 +123,7 @@ impl Outage {
         name: "pause-leader",
         doc: "SIGSTOP and SIGCONT of the leader (of a node at random while none is known)",
         class: Class::Pause,
+        means: Means::Pause,
         aim: Aim::Sparing(Target::Leader),
     };
     /// Pause a follower.
@@ -113,6 +131,7 @@ impl Outage {
         name: "pause-follower",
         doc: "SIGSTOP and SIGCONT of one node that does not lead",
         class: Class::Pause,
+        means: Means::Pause,
         aim: Aim::Sparing(Target::Follower),
     };
     /// Pause a minority.
@@ -120,6 +139,7 @@ impl Outage {
         name: "pause-minority",
         doc: "SIGSTOP and SIGCONT of as many nodes as may go while a majority is up",
         class: Class::Pause,
+        means: Means::Pause,
         aim: Aim::Sparing(Target::Minority),
     };
     /// Pause a majority.
@@ -127,6 +147,7 @@ impl Outage {
         name: "pause-majority",
         doc: "SIGSTOP and SIGCONT of so many nodes that no majority is left",
         class: Class::Pause,
+        means: Means::Pause,
         aim: Aim::Whatever(Target::Majority),
     };
     /// Pause all.
@@ -134,13 +155,50 @@ impl Outage {
         name: "pause-all",
         doc: "SIGSTOP and SIGCONT of every node: they wake up together, each believing that no time has passed",
         class: Class::Pause,
+        means: Means::Pause,
         aim: Aim::Whatever(Target::All),
     };
 
+    /// Power loss by role.
+    pub const POWER_LOSS: Self = Outage {
+        name: "power-loss",
+        doc: "the machines of a minority lose power: what was written and not synced is gone or torn; aimed as kill is",
+        class: Class::Kill,
+        means: Means::PowerLoss,
+        aim: KILL_AIMS,
+    };
+    /// Power loss of a majority.
+    pub const POWER_LOSS_MAJORITY: Self = Outage {
+        name: "power-loss-majority",
+        doc: "so many machines lose power that no majority is left: what was acknowledged must have been synced",
+        class: Class::Kill,
+        means: Means::PowerLoss,
+        aim: Aim::Whatever(Target::Majority),
+    };
+    /// Power loss of all.
+    pub const POWER_LOSS_ALL: Self = Outage {
+        name: "power-loss-all",
+        doc: "every machine loses power at once: what they know afterwards is what they had synced",
+        class: Class::Kill,
+        means: Means::PowerLoss,
+        aim: Aim::Whatever(Target::All),
+    };
+    /// A node comes back without its disk.
+    pub const WIPE: Self = Outage {
+        name: "wipe",
+        doc: "a node that does not lead dies and comes back with an empty disk under its old name, which no protocol \
+              here promises to bear",
+        class: Class::Kill,
+        means: Means::Wipe,
+        aim: Aim::Sparing(Target::Follower),
+    };
+
     fn action(&self, node: NodeId) -> Action {
-        match self.class {
-            Class::Pause => Action::Pause { node },
-            _ => Action::Kill { node },
+        match self.means {
+            Means::Kill => Action::Kill { node },
+            Means::Pause => Action::Pause { node },
+            Means::PowerLoss => Action::PowerLoss { node },
+            Means::Wipe => Action::Wipe { node },
         }
     }
 
@@ -171,6 +229,13 @@ impl Fault for Outage {
 
     fn class(&self) -> Class {
         self.class
+    }
+
+    fn needs(&self) -> &'static [Capability] {
+        match self.means {
+            Means::Kill | Means::Pause => self.class.needs(),
+            Means::PowerLoss | Means::Wipe => &[Capability::Disks],
+        }
     }
 
     fn nodes_min(&self) -> usize {

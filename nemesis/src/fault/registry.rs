@@ -1,5 +1,9 @@
 //! The list of all faults: one line each. It feeds the command line, `list` and the contract tests.
 
+use super::clock::ClockFault;
+use super::disk::DiskFault;
+use super::load::Load;
+use super::messages::Weather;
 use super::outage::Outage;
 use super::partition::Partition;
 use super::{Capability, Fault};
@@ -28,10 +32,42 @@ pub const ALL: &[&dyn Fault] = &[
     &Partition::RING,
     &Partition::ONE_WAY,
     &Partition::SHIFT,
+    &Outage::POWER_LOSS,
+    &Outage::POWER_LOSS_MAJORITY,
+    &Outage::POWER_LOSS_ALL,
+    &Outage::WIPE,
+    &DiskFault::SLOW,
+    &DiskFault::FAILING,
+    &DiskFault::ROT,
+    &ClockFault::DRIFT,
+    &ClockFault::JUMP,
+    &Load,
+    &Weather::LOSSY,
+    &Weather::REPEATING,
+    &Weather::REORDERING,
 ];
 
 /// The faults of a run that names none.
 pub const DEFAULT: &[&str] = &["kill", "pause", "partition"];
+
+/// The faults of a simulated run that names none: all that a sound node has to bear. A disk that comes back empty is not
+/// among them, as no protocol here promises anything then.
+pub const SIMULATED: &[&str] = &[
+    "kill",
+    "kill-all",
+    "pause",
+    "partition",
+    "power-loss",
+    "power-loss-all",
+    "slow-disk",
+    "failing-disk",
+    "clock-drift",
+    "clock-jump",
+    "slow",
+    "lossy",
+    "repeating",
+    "reordering",
+];
 
 /// A name that no fault has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_defaults_exist() {
-        for name in DEFAULT {
+        for name in DEFAULT.iter().chain(SIMULATED) {
             assert_eq!(find(name).unwrap().name(), *name);
         }
     }

@@ -33,7 +33,7 @@ impl InForce {
     pub(crate) fn begin(&mut self, name: &str, class: Class, decision: Decision, end: Nanos) -> Instance {
         let replaces = match class {
             Class::Partition => self.partition().map(|running| running.instance.id),
-            Class::Kill | Class::Pause => None,
+            _ => None,
         };
         self.running.retain(|running| Some(running.instance.id) != replaces);
         self.begun_count += 1;
@@ -65,6 +65,11 @@ impl InForce {
     /// The moments at which faults in force end.
     pub(crate) fn ends(&self) -> impl Iterator<Item = Nanos> + '_ {
         self.running.iter().map(|running| running.end)
+    }
+
+    /// Whether a fault of this class is in force.
+    pub(crate) fn has(&self, class: Class) -> bool {
+        self.running.iter().any(|running| running.instance.class == class)
     }
 
     pub(crate) fn partition(&self) -> Option<&Running> {

@@ -159,9 +159,7 @@ impl Schedule {
         let overlaid = self.in_force.overlay(&self.nodes, view);
         let scene = Scene { view: &overlaid, cut: self.in_force.cut() };
         let mut faults = self.faults.clone();
-        if scene.cut.is_some() {
-            faults.retain(|fault| fault.class() != Class::Partition);
-        }
+        faults.retain(|fault| !fault.class().is_exclusive() || !self.in_force.has(fault.class()));
         let (had, fresh): (Vec<_>, Vec<_>) = faults.iter().partition(|fault| self.had.contains(fault.name()));
         [fresh, had].into_iter().find_map(|faults| self.draw_from(faults, &scene, &mut rng))
     }

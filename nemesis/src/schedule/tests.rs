@@ -56,6 +56,13 @@ impl World {
             Action::Resume { node } => assert_eq!(self.out.remove(node), Some(Role::Paused)),
             Action::Cut { grudge } => self.cut = Some(grudge.clone()),
             Action::Mend => self.cut = None,
+            Action::PowerLoss { node }
+            | Action::Wipe { node }
+            | Action::Rot { node }
+            | Action::FailSync { node } => {
+                assert_eq!(self.out.insert(*node, Role::Down), None, "{node} twice");
+            }
+            Action::Hamper { .. } | Action::Relieve { .. } | Action::Disturb { .. } | Action::Calm => {}
         }
     }
 }
