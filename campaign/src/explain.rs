@@ -126,7 +126,7 @@ fn nothing(safety: &Safety) -> String {
         Safety::Valid => {
             "valid: one order of events explains the history; there is no counterexample".to_owned()
         }
-        Safety::Diverged { story } => {
+        Safety::Diverged { story } | Safety::Unsound { story } => {
             format!("{story} The clients' history has an order; there is no counterexample in it.")
         }
         Safety::Undecided { reason } => format!("undecided, so there is no counterexample: {reason}"),
@@ -137,7 +137,7 @@ fn nothing(safety: &Safety) -> String {
 
 fn verdict(safety: &Safety) -> Option<Verdict> {
     match safety {
-        Safety::Valid | Safety::Diverged { .. } => Some(Verdict::Valid),
+        Safety::Valid | Safety::Diverged { .. } | Safety::Unsound { .. } => Some(Verdict::Valid),
         Safety::Invalid => Some(Verdict::Invalid),
         Safety::Undecided { .. } => Some(Verdict::Undecided),
         Safety::Unjudged => None,

@@ -25,4 +25,5 @@ pub mod nemesis;
 pub mod replay;
 pub mod report_command;
 pub mod shrink;
+pub mod sim;
 pub mod zoo;

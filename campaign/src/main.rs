@@ -6,7 +6,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use rashomon_campaign::cli::{Cli, Command};
 use rashomon_campaign::exit::{Outcome, outcome_of};
-use rashomon_campaign::{check, doctor, explain, list, nemesis, replay, report_command, run, shrink, zoo};
+use rashomon_campaign::{check, doctor, explain, list, nemesis, replay, report_command, run, shrink, sim, zoo};
 
 /// The judge's visited sets are many small tables: a fast allocator is worth two to four times there.
 #[global_allocator]
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Shrink(args) => shrink::command(&args),
         Command::Nemesis => nemesis::command(),
         Command::Doctor { json } => doctor::command(json),
+        Command::Sim(args) => sim::command(&args),
         Command::Zoo(args) => zoo::command(&args),
         Command::List(args) => list::command(&args),
     };

@@ -183,7 +183,7 @@ fn visit(arguments: &[String], defect: Option<Defect>, seed: u64, store: &Path) 
 /// A violation completes with the last operation of its counterexample; nodes that diverged show it at the very end.
 fn found_at(report: &Report) -> Option<Nanos> {
     match report.axes.safety {
-        Safety::Diverged { .. } => Some(Nanos::from_millis(report.ran_ms)),
+        Safety::Diverged { .. } | Safety::Unsound { .. } => Some(Nanos::from_millis(report.ran_ms)),
         _ => report.violations.first().map(|violation| violation.at),
     }
 }

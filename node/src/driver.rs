@@ -126,7 +126,8 @@ mod tests {
     #[test]
     fn a_group_takes_all_that_piled_up_until_the_frame_is_full() {
         let batch = |number, size| Batch { ticket: Ticket(number), replaces: false, bytes: vec![0; size] };
-        let mut queue: VecDeque<Batch> = [(2, 10), (3, FRAME_BYTES_MAX), (4, 1)].map(|(n, s)| batch(n, s)).into();
+        let mut queue: VecDeque<Batch> =
+            [(2, 10), (3, FRAME_BYTES_MAX), (4, 1)].map(|(n, s)| batch(n, s)).into();
         let group = gather(batch(1, 10), || queue.pop_front());
         assert_eq!(group.iter().map(|batch| batch.ticket.0).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(queue.len(), 1);

@@ -72,13 +72,19 @@ impl Report {
             (Safety::Diverged { .. }, _) => {
                 "VIOLATION  the nodes hold different states; no client has seen it yet"
             }
+            (Safety::Unsound { .. }, _) => {
+                "VIOLATION  an internal invariant broke; not yet visible to a client"
+            }
             (Safety::Valid, true) => "PASSED     one order of events explains what every client saw",
             (Safety::Valid, false) => "NOT PASSED the history is linearizable, but see below",
             (Safety::Undecided { .. }, _) => "UNDECIDED  the judge ran out of its budget",
             (Safety::Unjudged, _) => "NOT JUDGED the harness failed before there was anything to judge",
         };
         let _ = writeln!(text, "\n{headline}");
-        if let Safety::Undecided { reason } | Safety::Diverged { story: reason } = &self.axes.safety {
+        if let Safety::Undecided { reason }
+        | Safety::Diverged { story: reason }
+        | Safety::Unsound { story: reason } = &self.axes.safety
+        {
             let _ = writeln!(text, "           {reason}");
         }
         if let Some(first) = self.violations.first() {

@@ -21,6 +21,11 @@ pub enum Safety {
         /// Which nodes, and where.
         story: String,
     },
+    /// An order explains what the clients saw, and yet an invariant of the protocol did not hold inside the nodes.
+    Unsound {
+        /// Which, and where.
+        story: String,
+    },
     /// The budget ran out.
     Undecided {
         /// How far the judge got.
@@ -70,7 +75,7 @@ impl Axes {
     /// The one outcome that they amount to, the worst first.
     pub fn outcome(&self) -> Outcome {
         match &self.safety {
-            Safety::Invalid | Safety::Diverged { .. } => Outcome::Violation,
+            Safety::Invalid | Safety::Diverged { .. } | Safety::Unsound { .. } => Outcome::Violation,
             Safety::Unjudged => Outcome::HarnessFailure,
             _ if !self.harness.failures.is_empty() => Outcome::HarnessFailure,
             Safety::Undecided { .. } => Outcome::Undecided,

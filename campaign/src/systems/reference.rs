@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rashomon_histories::{Invocation, Value};
+use rashomon_histories::Invocation;
 use rashomon_nemesis::{NodeId, NodeView, Role};
 use rashomon_node::api;
-use rashomon_node::api::{Operation, RefusalCode, Retries};
+use rashomon_node::api::Retries;
+use rashomon_simulator::vocabulary;
 use rashomon_workloads::client::BoxedFuture;
-use rashomon_workloads::{BoxedClient, CallError, Client, Connector, ErrorCode, Outcome, Reply};
+use rashomon_workloads::{BoxedClient, CallError, Client, Connector, ErrorCode, Outcome};
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
@@ -54,25 +55,18 @@ struct NodeClient {
 
 impl Client for NodeClient {
     async fn call(&mut self, operation: &Invocation) -> Outcome {
-        let asked = translate(operation)?;
+        let asked = vocabulary::translate(operation)?;
         let end = Instant::now() + self.settings.call_timeout;
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.connect().await?,
         };
         let left = end.saturating_duration_since(Instant::now());
-        match connection.operate(asked, left).await {
-            Ok(reply) => {
-                self.connection = Some(connection);
-                answer(reply)
-            }
-            Err(error) => {
-                if matches!(error, api::CallError::Refused(_)) {
-                    self.connection = Some(connection);
-                }
-                Err(call_error(&error, Instant::now() >= end))
-            }
+        let called = connection.operate(asked, left).await;
+        if vocabulary::keeps_connection(&called) {
+            self.connection = Some(connection);
         }
+        vocabulary::outcome(called.as_ref().map(Clone::clone), Instant::now() >= end)
     }
 }
 
@@ -89,65 +83,6 @@ impl NodeClient {
             false => connection,
         })
     }
-}
-
-fn translate(operation: &Invocation) -> Result<Operation, CallError> {
-    let unsupported =
-        || ErrorCode::Unsupported.with(format!("no such operation on registers: {operation:?}"));
-    let key = operation.key.clone().ok_or_else(unsupported)?;
-    match (&*operation.f, &operation.value) {
-        ("read", _) => Ok(Operation::read(key)),
-        ("write", Value::Int(value)) => Ok(Operation::write(key, *value)),
-        ("cas", Value::List(pair)) => match pair[..] {
-            [Value::Int(old), Value::Int(new)] => Ok(Operation::cas(key, old, new)),
-            _ => Err(unsupported()),
-        },
-        _ => Err(unsupported()),
-    }
-}
-
-fn answer(reply: api::Reply) -> Outcome {
-    match reply {
-        api::Reply::Value(value) => Ok(Reply::value(value)),
-        api::Reply::Written | api::Reply::Swapped => Ok(Reply::done()),
-        api::Reply::Mismatch { found } => {
-            Err(ErrorCode::Precondition.with(format!("the register held {}", Value::from(found))))
-        }
-        api::Reply::Added => Ok(Reply::done()),
-        api::Reply::Sum(sum) => Ok(Reply::value(sum)),
-        api::Reply::Taken(element) => Ok(Reply::value(element)),
-        api::Reply::Elements(elements) => {
-            Ok(Reply::value(elements.into_iter().map(Value::Int).collect::<Vec<Value>>()))
-        }
-        api::Reply::Opened(_) | api::Reply::Done | api::Reply::NotApplied(_) => {
-            Err(ErrorCode::MalformedReply.with(format!("{reply:?}")))
-        }
-    }
-}
-
-/// The definite bit is the node's own claim, whatever the code usually means: a node that lies is what defect R36 is.
-fn call_error(error: &api::CallError, is_late: bool) -> CallError {
-    let code = match error {
-        api::CallError::Refused(refusal) => match refusal.code {
-            RefusalCode::NoLeader | RefusalCode::Behind => ErrorCode::NoLeader,
-            RefusalCode::Overloaded => ErrorCode::Overloaded,
-            RefusalCode::TooLarge
-            | RefusalCode::BadRequest
-            | RefusalCode::Unsupported
-            | RefusalCode::Conflict => ErrorCode::Unsupported,
-            RefusalCode::Timeout => ErrorCode::Timeout,
-            RefusalCode::SessionUnknown | RefusalCode::Superseded => ErrorCode::SessionLost,
-            RefusalCode::Deposed => ErrorCode::LeaderChanged,
-            RefusalCode::Stopping => ErrorCode::Stopping,
-        },
-        api::CallError::NoSession(_) | api::CallError::NeverSent(_) => ErrorCode::NotSent,
-        api::CallError::NoReply(_) | api::CallError::EarlierAttempt(_) => match is_late {
-            true => ErrorCode::Timeout,
-            false => ErrorCode::ConnectionLost,
-        },
-        api::CallError::Unexpected(_) => ErrorCode::MalformedReply,
-    };
-    CallError { definite: error.is_definite(), ..code.with(error.to_string()) }
 }
 
 /// Asks reference nodes for their status.

@@ -131,7 +131,12 @@ impl Attempts {
     }
 
     /// Begins an operation at `now`, to be over by `timeout` later (opening the session, where one is needed, included).
-    pub fn begin<T: Moment>(&mut self, operation: Operation, now: T, timeout: Duration) -> (Call<T>, Step<T>) {
+    pub fn begin<T: Moment>(
+        &mut self,
+        operation: Operation,
+        now: T,
+        timeout: Duration,
+    ) -> (Call<T>, Step<T>) {
         let needs_session = !operation.is_read() && operation != Operation::OpenSession;
         let stage = match self.session {
             _ if !needs_session => Stage::Plain,

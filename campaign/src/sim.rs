@@ -1,0 +1,42 @@
+//! `rashomon sim`: many seeds of the simulated world, or one to be looked at.
+//!
+//! [`plan`] says what all seeds have in common, [`seed`] runs one, [`swath`] many of them on all cores, [`keep`] writes a
+//! seed's run folder. It decides nothing: what breaks, what is asked and what is allowed are other crates'.
+
+pub mod columns;
+pub mod diagram;
+pub mod keep;
+pub mod plan;
+pub mod seed;
+pub mod swath;
+
+use crate::cli::SimArgs;
+use crate::exit::{BadInput, Outcome};
+use crate::sim::plan::SimPlan;
+use crate::sim::swath::Swath;
+
+/// `rashomon sim`.
+///
+/// # Errors
+/// [`BadInput`] when the plan is not usable; anything else is the harness's own failure.
+pub fn command(args: &SimArgs) -> anyhow::Result<Outcome> {
+    let plan = SimPlan::resolve(args)?;
+    if let Some(seed) = args.seed {
+        let ran = seed::run(&plan, seed, args.trace)?;
+        return keep::show(&plan, args, ran);
+    }
+    let seeds = parse_seeds(&args.seeds)?;
+    let swath = Swath::run(&plan, seeds, args)?;
+    swath.show(args, &plan)?;
+    let Some(first) = swath.findings.first() else { return Ok(swath.outcome()) };
+    let ran = seed::run(&plan, first.seed, true)?;
+    keep::show(&plan, args, ran)
+}
+
+/// `0..100`, or a single number.
+fn parse_seeds(text: &str) -> Result<std::ops::Range<u64>, BadInput> {
+    let refuse = || BadInput(format!("--seeds {text}: expected FROM..TO, with FROM below TO"));
+    let (from, to) = text.split_once("..").ok_or_else(refuse)?;
+    let (from, to) = (from.parse().map_err(|_| refuse())?, to.parse().map_err(|_| refuse())?);
+    if from < to { Ok(from..to) } else { Err(refuse()) }
+}

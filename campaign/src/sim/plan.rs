@@ -1,0 +1,173 @@
+//! What simulated runs have in common, as plain data: the seed alone tells one from another.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use rashomon_histories::Nanos;
+use rashomon_nemesis::Fault;
+use rashomon_nemesis::fault::{self, SIMULATED};
+use rashomon_node::api::Retries;
+use rashomon_node::defect::{Defect, Home};
+use rashomon_simulator::protocols::{self, Entry};
+use rashomon_simulator::swarm::{self, Fixed};
+use rashomon_simulator::{Setup, swarm::vary};
+use rashomon_workloads::{Options, Workload};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::SimArgs;
+use crate::exit::BadInput;
+
+/// With hidden retries on, an attempt gets this share of the call's deadline.
+const ATTEMPTS_PER_CALL: u32 = 4;
+
+/// Everything that simulated runs have in common.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimPlan {
+    /// Version of this form.
+    pub format: u32,
+    /// Name of the protocol.
+    pub protocol: String,
+    /// Name of the workload.
+    pub workload: String,
+    /// Nodes, if their number is not the seed's to choose.
+    pub nodes: Option<u32>,
+    /// Operations asked per second, before the swarm varies it.
+    pub rate: f64,
+    /// Names of the faults.
+    pub faults: Vec<String>,
+    /// How long clients ask while things break.
+    pub duration_ms: u64,
+    /// Planted bugs that are on.
+    pub defects: Vec<String>,
+    /// Whether seeds vary sizes, timings and the set of faults.
+    pub swarm: bool,
+    /// Longest time from the heal to progress.
+    pub recovery_ms_max: u64,
+}
+
+impl SimPlan {
+    /// The plan of these flags.
+    ///
+    /// # Errors
+    /// [`BadInput`] for a name that nobody has, or a number out of bounds.
+    pub fn resolve(args: &SimArgs) -> Result<SimPlan, BadInput> {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let faults = match &args.faults {
+            Some(names) => names.iter().filter(|name| *name != "none").cloned().collect(),
+            None => SIMULATED.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let plan = SimPlan {
+            format: 1,
+            protocol: args.protocol.clone(),
+            workload: args.workload.clone(),
+            nodes: args.nodes,
+            rate: args.rate,
+            faults,
+            duration_ms: millis(args.duration),
+            defects: args.defect.clone().unwrap_or_default(),
+            swarm: !args.no_swarm,
+            recovery_ms_max: millis(args.recovery),
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<(), BadInput> {
+        self.entry()?;
+        self.workload()?;
+        self.defects()?;
+        if !(self.rate > 0.0 && self.rate <= 100_000.0) {
+            return Err(BadInput(format!("--rate {}: expected more than 0, at most 100000", self.rate)));
+        }
+        if !(100..=86_400_000).contains(&self.duration_ms) {
+            return Err(BadInput(format!("--duration {} ms: expected 100 ms to a day", self.duration_ms)));
+        }
+        let nodes = self.nodes.unwrap_or(5);
+        if !(1..=31).contains(&nodes) {
+            return Err(BadInput(format!("--nodes {nodes}: expected 1 to 31")));
+        }
+        for fault in self.faults()? {
+            if (nodes as usize) < fault.nodes_min() {
+                let (name, least) = (fault.name(), fault.nodes_min());
+                return Err(BadInput(format!(
+                    "--faults: {name} needs at least {least} nodes, --nodes is {nodes}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The protocol.
+    ///
+    /// # Errors
+    /// [`BadInput`] when it cannot be simulated.
+    pub fn entry(&self) -> Result<Entry, BadInput> {
+        protocols::find(&self.protocol).map_err(|error| BadInput(format!("--protocol: {error}")))
+    }
+
+    /// The workload.
+    ///
+    /// # Errors
+    /// [`BadInput`] when there is none of this name.
+    pub fn workload(&self) -> Result<&'static dyn Workload, BadInput> {
+        rashomon_workloads::by_name(&self.workload).map_err(|error| BadInput(format!("--workload: {error}")))
+    }
+
+    fn faults(&self) -> Result<Vec<&'static dyn Fault>, BadInput> {
+        let find = |name: &String| fault::find(name).map_err(|error| BadInput(format!("--faults: {error}")));
+        self.faults.iter().map(find).collect()
+    }
+
+    fn defects(&self) -> Result<Vec<Defect>, BadInput> {
+        let parse = |id: &String| id.parse().map_err(|error| BadInput(format!("--defect: {error}")));
+        self.defects.iter().map(parse).collect()
+    }
+
+    /// What the world of this seed is a function of.
+    ///
+    /// # Errors
+    /// As [`SimPlan::resolve`].
+    pub fn setup(&self, seed: u64) -> Result<Setup, BadInput> {
+        let defects = self.defects()?;
+        let (client, node): (Vec<_>, Vec<_>) =
+            defects.into_iter().partition(|defect| defect.description().home == Home::Client);
+        let mut setup = Setup::new(seed);
+        setup.workload = self.workload()?;
+        setup.options = Options { rate: Some(self.rate), ..setup.options };
+        setup.duration = Nanos::from_millis(self.duration_ms);
+        setup.recovery = Nanos::from_millis(self.recovery_ms_max);
+        setup.faults = self.faults()?;
+        setup.node.defects = node.into_iter().collect();
+        if !client.is_empty() {
+            setup.retries = Retries::NewSequence(Duration::from(setup.timeout) / ATTEMPTS_PER_CALL);
+        }
+        if let Some(nodes) = self.nodes {
+            setup.nodes = nodes;
+            setup.clients = 4 * nodes;
+        }
+        let fixed = Fixed { nodes: self.nodes.is_some(), ..swarm::Fixed::default() };
+        Ok(if self.swarm { vary(setup, fixed) } else { setup })
+    }
+
+    /// The command that runs these seeds again.
+    pub fn command(&self, seeds: &str) -> String {
+        let faults = if self.faults.is_empty() { "none".to_owned() } else { self.faults.join(",") };
+        let mut command = format!(
+            "rashomon sim --protocol {} --workload {} --rate {} --faults {faults} --duration {}ms --recovery {}ms",
+            self.protocol, self.workload, self.rate, self.duration_ms, self.recovery_ms_max
+        );
+        let mut add = |text: String| write!(command, " {text}").expect("writing to a string");
+        if let Some(nodes) = self.nodes {
+            add(format!("--nodes {nodes}"));
+        }
+        if !self.defects.is_empty() {
+            add(format!("--defect {}", self.defects.join(",")));
+        }
+        if !self.swarm {
+            add("--no-swarm".to_owned());
+        }
+        add(seeds.to_owned());
+        command
+    }
+}

@@ -1,0 +1,57 @@
+//! What is committed is durable on a majority, and everywhere the same entry (Raft 5.3; `CommittedIsDurableInv` of the
+//! etcd specification). Checked when any node first says that an entry is committed.
+
+use super::{Entry, Findings, Law, Seen, name};
+
+const DURABLE: Law = ("committed means durable on a majority", "Raft 5.3; thesis 10.2.1");
+const SAME: Law = ("committed entries agree", "Raft 5.4, Figure 3");
+
+/// The entries that some node said are committed.
+#[derive(Debug, Default)]
+pub(crate) struct Committed {
+    /// From position 1 on; `None` where the node that said so first had it in a snapshot only.
+    entries: Vec<Option<Entry>>,
+}
+
+impl Committed {
+    /// The last of them.
+    pub(crate) fn last(&self) -> Option<Entry> {
+        self.entries.last().copied().flatten()
+    }
+
+    /// A node says that everything up to `commit` is committed.
+    pub(super) fn learn(&mut self, findings: &mut Findings, node: usize, commit: u64, nodes: &[Seen]) {
+        let known = self.entries.len() as u64;
+        let log = &nodes[node].memory;
+        for index in known + 1..=commit.min(log.last()) {
+            let entry = log.entry(index);
+            self.entries.push(entry);
+            let Some(entry) = entry else { continue };
+            let holders = nodes
+                .iter()
+                .filter(|other| other.disk.base() >= index || other.disk.entry(index) == Some(entry))
+                .count();
+            if holders <= nodes.len() / 2 {
+                findings.broke(DURABLE, || {
+                    let count = nodes.len();
+                    format!(
+                        "{} says that {index} is committed; it is on {holders} of {count} disks",
+                        name(node)
+                    )
+                });
+            }
+        }
+        // What was committed before is compared where this node's word ends: by log matching the rest agrees.
+        let Some(place) = commit.min(known).checked_sub(1).and_then(|place| usize::try_from(place).ok())
+        else {
+            return;
+        };
+        if let (Some(Some(committed)), Some(found)) = (self.entries.get(place), log.entry(commit.min(known)))
+            && *committed != found
+        {
+            findings.broke(SAME, || {
+                format!("{} says that {found:?} is committed, where {committed:?} was", name(node))
+            });
+        }
+    }
+}

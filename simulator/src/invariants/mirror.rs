@@ -1,0 +1,98 @@
+//! A node's log as its records tell it: what stands where, without content.
+
+use super::{Entry, Said};
+
+/// Positions after a base, without gaps.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mirror {
+    base: (u64, u64),
+    entries: Vec<(u64, u64)>,
+}
+
+/// A record that leaves a hole before it.
+#[derive(Debug)]
+pub(crate) struct Gap;
+
+impl Mirror {
+    /// Takes in what a record says.
+    pub(crate) fn hear(&mut self, said: Said) -> Result<(), Gap> {
+        match said {
+            Said::Entry(Entry { index, term, fingerprint }) => {
+                let offset = index.checked_sub(self.base.0 + 1).ok_or(Gap)?;
+                let offset = usize::try_from(offset).map_err(|_| Gap)?;
+                if offset > self.entries.len() {
+                    return Err(Gap);
+                }
+                self.entries.truncate(offset);
+                self.entries.push((term, fingerprint));
+            }
+            Said::Base { index, term } => self.rebase(index, term),
+            Said::Promise { .. } | Said::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// The position of the last entry.
+    pub(crate) fn last(&self) -> u64 {
+        self.base.0 + self.entries.len() as u64
+    }
+
+    /// The position before the first entry.
+    pub(crate) fn base(&self) -> u64 {
+        self.base.0
+    }
+
+    /// The entry at `index`, if it stands there.
+    pub(crate) fn entry(&self, index: u64) -> Option<Entry> {
+        let (term, fingerprint) = *self.entries.get(self.offset(index)?)?;
+        Some(Entry { index, term, fingerprint })
+    }
+
+    /// The term at `index`, that of the base included.
+    pub(crate) fn term(&self, index: u64) -> Option<u64> {
+        if index == self.base.0 { Some(self.base.1) } else { self.entry(index).map(|entry| entry.term) }
+    }
+
+    fn offset(&self, index: u64) -> Option<usize> {
+        usize::try_from(index.checked_sub(self.base.0 + 1)?).ok()
+    }
+
+    /// The log begins after `index`; what follows it stays only if the terms agree there.
+    fn rebase(&mut self, index: u64, term: u64) {
+        let kept = match self.term(index) == Some(term) {
+            true => self.offset(index + 1).unwrap_or(0).min(self.entries.len()),
+            false => self.entries.len(),
+        };
+        self.entries.drain(..kept);
+        self.base = (index, term);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(index: u64, term: u64) -> Said {
+        Said::Entry(Entry { index, term, fingerprint: index * 10 + term })
+    }
+
+    #[test]
+    fn an_entry_replaces_what_stood_there_and_after() {
+        let mut mirror = Mirror::default();
+        for said in [entry(1, 1), entry(2, 1), entry(3, 1), entry(2, 2)] {
+            mirror.hear(said).unwrap();
+        }
+        assert_eq!((mirror.last(), mirror.term(2), mirror.term(0)), (2, Some(2), Some(0)));
+        assert!(mirror.hear(entry(4, 2)).is_err());
+    }
+
+    #[test]
+    fn a_base_keeps_a_tail_that_fits_and_no_other() {
+        for (term, last) in [(1, 3), (7, 2)] {
+            let mut mirror = Mirror::default();
+            (1..=3).for_each(|index| mirror.hear(entry(index, 1)).unwrap());
+            mirror.hear(Said::Base { index: 2, term }).unwrap();
+            assert_eq!((mirror.last(), mirror.term(2), mirror.entry(2)), (last, Some(term), None));
+        }
+    }
+}

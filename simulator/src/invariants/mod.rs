@@ -1,0 +1,291 @@
+//! What must hold after every step, whatever clients have seen of it: one file per invariant, each with its source.
+//!
+//! A protocol shows itself through [`Inspect`]: what its records say, and whether it leads. From that and from what
+//! nodes apply and answer, [`Invariants`] keeps a mirror of every node's log in memory and on disk, and checks at each
+//! step only what has changed. A broken invariant is reported apart from what clients can see. Not asserted, because it
+//! is false in correct Raft: "whoever I voted for has all my committed entries".
+
+mod acknowledgements;
+mod completeness;
+mod decisions;
+mod digests;
+mod durability;
+mod matching;
+mod mirror;
+mod monotone;
+mod offices;
+mod promises;
+pub mod raft;
+mod recovery;
+
+use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+
+use rashomon_histories::Nanos;
+use rashomon_node::api::{NodeId, Operation, RegisterOperation, Role};
+use rashomon_node::machine::Command;
+use rashomon_node::protocol::{Protocol, Ticket, View};
+use rashomon_node::replica::{Output, Replica};
+use rustc_hash::FxHasher;
+use serde::Serialize;
+
+use mirror::Mirror;
+
+/// What a record says to somebody who checks, in words that fit every protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// From now on it is in this term (ballot, epoch), and has promised itself to nobody, or to this node.
+    Promise {
+        /// The term.
+        term: u64,
+        /// To whom.
+        to: Option<NodeId>,
+    },
+    /// This entry stands in the log, and nothing after it.
+    Entry(Entry),
+    /// The log begins after this position, whose entry had this term.
+    Base {
+        /// The position.
+        index: u64,
+        /// The term.
+        term: u64,
+    },
+    /// Nothing that is checked.
+    Nothing,
+}
+
+/// An entry, as far as it is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it stands.
+    pub index: u64,
+    /// The term that made it.
+    pub term: u64,
+    /// Of its content; equal content has equal fingerprints.
+    pub fingerprint: u64,
+}
+
+/// How a protocol shows itself to those who check. One file per protocol.
+pub trait Inspect: Protocol {
+    /// What a record says.
+    fn said(record: &Self::Record) -> Said;
+
+    /// The term (ballot, epoch) in which it leads, as a number that no two leaders may share.
+    fn office(&self) -> Option<u64> {
+        let View { role, term, .. } = self.view();
+        (role == Role::Leader).then_some(term)
+    }
+}
+
+/// Of a command; `None` is an entry that only the protocol cares for.
+pub fn fingerprint(command: Option<&Command>) -> u64 {
+    let mut hasher = FxHasher::default();
+    let Some(command) = command else { return 0 };
+    command.author.hash(&mut hasher);
+    // The common case without a buffer.
+    let Operation::Register(key, operation) = &command.operation else {
+        let bytes = postcard::to_stdvec(&command.operation).expect("an operation is plain data");
+        bytes.hash(&mut hasher);
+        return hasher.finish() | 1;
+    };
+    key.hash(&mut hasher);
+    let words = match operation {
+        RegisterOperation::Read => [0, 0, 0],
+        RegisterOperation::Write(value) => [1, *value, 0],
+        RegisterOperation::Cas { old, new } => [2, *old, *new],
+        RegisterOperation::Create(value) => [3, *value, 0],
+    };
+    words.hash(&mut hasher);
+    hasher.finish() | 1
+}
+
+/// An invariant that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Broken {
+    /// Its name.
+    pub invariant: &'static str,
+    /// Where it is stated.
+    pub source: &'static str,
+    /// What was seen.
+    pub detail: String,
+    /// When.
+    pub at: Nanos,
+}
+
+/// Where an invariant's file says what it saw.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    now: Nanos,
+    broken: Vec<Broken>,
+}
+
+/// Name and source of an invariant.
+pub(crate) type Law = (&'static str, &'static str);
+
+impl Findings {
+    /// Of each invariant the first time is kept: what follows from it is noise.
+    pub(crate) fn broke(&mut self, (invariant, source): Law, detail: impl FnOnce() -> String) {
+        if self.broken.iter().all(|known| known.invariant != invariant) {
+            self.broken.push(Broken { invariant, source, detail: detail(), at: self.now });
+        }
+    }
+}
+
+/// One node as those who check know it.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Its log in memory.
+    memory: Mirror,
+    /// Its log on disk, as far as the node was told that it is.
+    disk: Mirror,
+    /// Its term and promise on disk.
+    promise: Option<(u64, Option<NodeId>)>,
+    under_way: VecDeque<(Ticket, bool, Vec<Said>)>,
+    /// As after the last step; `None` after a restart.
+    view: Option<View>,
+}
+
+/// All invariants of a cluster.
+#[derive(Debug)]
+pub struct Invariants {
+    nodes: Vec<Seen>,
+    findings: Findings,
+    offices: offices::Offices,
+    promises: promises::Promises,
+    matching: matching::Matching,
+    committed: durability::Committed,
+    decisions: decisions::Decisions,
+    digests: digests::Digests,
+    acknowledgements: acknowledgements::Acknowledgements,
+}
+
+impl Invariants {
+    /// Of so many nodes.
+    pub fn new(nodes: usize) -> Self {
+        Self {
+            nodes: std::iter::repeat_with(Seen::default).take(nodes).collect(),
+            findings: Findings::default(),
+            offices: offices::Offices::default(),
+            promises: promises::Promises::new(nodes),
+            matching: matching::Matching::default(),
+            committed: durability::Committed::default(),
+            decisions: decisions::Decisions::default(),
+            digests: digests::Digests::default(),
+            acknowledgements: acknowledgements::Acknowledgements::default(),
+        }
+    }
+
+    /// What was broken so far, in order.
+    pub fn broken(&self) -> &[Broken] {
+        &self.findings.broken
+    }
+
+    /// Something else that must not be, such as a cluster that does not come back.
+    pub fn report(&mut self, now: Nanos, law: (&'static str, &'static str), detail: String) {
+        self.findings.now = now;
+        self.findings.broke(law, || detail);
+    }
+
+    /// A node's disk was taken from it: nothing of it need be there any more.
+    pub fn forgiven(&mut self, node: usize) {
+        self.nodes[node].disk = Mirror::default();
+        self.nodes[node].promise = None;
+    }
+
+    /// A node was started on these records.
+    pub fn restored<P: Inspect>(&mut self, now: Nanos, node: usize, records: &[P::Record]) {
+        self.findings.now = now;
+        let mut mirror = Mirror::default();
+        let mut promise = None;
+        for record in records {
+            match P::said(record) {
+                Said::Promise { term, to } => promise = Some((term, to)),
+                said => drop(mirror.hear(said)),
+            }
+        }
+        let seen = &mut self.nodes[node];
+        recovery::check(&mut self.findings, node, (&seen.disk, seen.promise), (&mirror, promise));
+        *seen = Seen { memory: mirror.clone(), disk: mirror, promise, ..Seen::default() };
+    }
+
+    /// A node died: what was not durable is not missed.
+    pub fn died(&mut self, node: usize) {
+        self.nodes[node].under_way.clear();
+    }
+
+    /// A node has made a step.
+    pub fn stepped<P: Inspect>(&mut self, now: Nanos, node: usize, output: &Output<P>, replica: &Replica<P>) {
+        self.findings.now = now;
+        self.written::<P>(node, output);
+        let view = replica.core().view();
+        let before = self.nodes[node].view.replace(view);
+        monotone::check(&mut self.findings, node, before.as_ref(), &view);
+        if let Some(office) = replica.core().office()
+            && self.offices.takes(&mut self.findings, node, office)
+        {
+            completeness::check(&mut self.findings, node, &self.nodes[node].memory, &self.committed);
+        }
+        if before.is_none_or(|before| before.commit < view.commit) {
+            self.committed.learn(&mut self.findings, node, view.commit, &self.nodes);
+        }
+        if !output.applied.is_empty() {
+            self.decisions.applied(&mut self.findings, node, &output.applied);
+            self.digests.check(&mut self.findings, node, replica.machine());
+        }
+        if !output.answers.is_empty() {
+            self.acknowledgements.given(&mut self.findings, node, output);
+        }
+    }
+
+    /// What a node handed out up to this ticket is on its disk, or so it is told.
+    pub fn durable(&mut self, now: Nanos, node: usize, ticket: Ticket) {
+        self.findings.now = now;
+        let seen = &mut self.nodes[node];
+        while seen.under_way.front().is_some_and(|(under_way, ..)| *under_way <= ticket) {
+            let (_, replaces, said) = seen.under_way.pop_front().expect("looked at just now");
+            if replaces {
+                seen.disk = Mirror::default();
+            }
+            for said in said {
+                if let Said::Promise { term, to } = said {
+                    seen.promise = Some((term, to));
+                    self.promises.made(&mut self.findings, node, term, to);
+                } else {
+                    // A gap was told when it was written.
+                    let _ = seen.disk.hear(said);
+                }
+            }
+        }
+    }
+
+    /// All is at rest: what was acknowledged is there.
+    pub fn at_rest(&mut self, now: Nanos, applied: u64) {
+        self.findings.now = now;
+        self.acknowledgements.at_rest(&mut self.findings, applied);
+    }
+
+    fn written<P: Inspect>(&mut self, node: usize, output: &Output<P>) {
+        if output.persist.is_empty() {
+            return;
+        }
+        let said: Vec<Said> = output.persist.iter().map(P::said).collect();
+        let seen = &mut self.nodes[node];
+        if output.replaces {
+            seen.memory = Mirror::default();
+        }
+        for said in &said {
+            if seen.memory.hear(*said).is_err() {
+                self.findings
+                    .broke(matching::GAPLESS, || format!("{} writes {said:?} after a gap", name(node)));
+            } else if let Said::Entry(entry) = said {
+                self.matching.written(&mut self.findings, node, *entry, &seen.memory);
+            }
+        }
+        seen.under_way.push_back((output.ticket, output.replaces, said));
+    }
+}
+
+/// The node at this position, as people call it.
+pub(crate) fn name(position: usize) -> String {
+    format!("n{}", position + 1)
+}

@@ -1,0 +1,23 @@
+//! Raft, shown to those who check.
+
+use rashomon_node::raft::Raft;
+use rashomon_node::raft::log::Payload;
+use rashomon_node::raft::message::Record;
+
+use super::{Entry, Inspect, Said, fingerprint};
+
+impl Inspect for Raft {
+    fn said(record: &Record) -> Said {
+        match record {
+            Record::HardState(hard) => Said::Promise { term: hard.term.0, to: hard.vote },
+            Record::Entry(entry) => Said::Entry(Entry {
+                index: entry.index.0,
+                term: entry.term.0,
+                fingerprint: match &entry.payload {
+                    Payload::Noop => 0,
+                    Payload::Command(command) => fingerprint(Some(command)),
+                },
+            }),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Everything that a simulated run is a function of, as plain data.
+//!
+//! The defaults are those of the reference node and of a quiet machine room; [`crate::swarm`] varies them by seed.
+
+use std::ops::Range;
+
+use rashomon_histories::Nanos;
+use rashomon_nemesis::{Fault, Rhythm};
+use rashomon_node::api::{NodeId, Retries};
+use rashomon_node::defect::Defects;
+use rashomon_node::settings::{Reads, Settings};
+use rashomon_workloads::{Options, Workload};
+
+/// Everything that a simulated run is a function of.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Seed of everything that is drawn.
+    pub seed: u64,
+    /// Nodes of the cluster.
+    pub nodes: u32,
+    /// Client processes at a time; each is pinned to a node.
+    pub clients: u32,
+    /// What they ask.
+    pub workload: &'static dyn Workload,
+    /// How much of it.
+    pub options: Options,
+    /// How long they ask while things break.
+    pub duration: Nanos,
+    /// How long a client waits for an answer.
+    pub timeout: Nanos,
+    /// What clients do when an outcome is unknown.
+    pub retries: Retries,
+    /// What may break.
+    pub faults: Vec<&'static dyn Fault>,
+    /// How faults follow each other.
+    pub rhythm: Rhythm,
+    /// What the nodes are told.
+    pub node: NodeSetup,
+    /// How messages travel.
+    pub network: NetworkSetup,
+    /// How disks write.
+    pub disk: DiskSetup,
+    /// How long the cluster may take, once all is healed, until it has a leader, answers everything, and is at rest.
+    pub recovery: Nanos,
+    /// Whether the run is recorded glyph by glyph.
+    pub trace: bool,
+}
+
+/// What the nodes are told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeSetup {
+    /// See [`Settings::election_ms`].
+    pub election_ms: Range<u64>,
+    /// See [`Settings::heartbeat_ms`].
+    pub heartbeat_ms: u64,
+    /// See [`Settings::reads`].
+    pub reads: Reads,
+    /// See [`Settings::snapshot_entries`].
+    pub snapshot_entries: u64,
+    /// Planted defects.
+    pub defects: Defects,
+    /// Size of the log's segments, small so that they roll.
+    pub segment_bytes: usize,
+    /// Most by which a node's clock differs from the true rate, in parts per million.
+    pub drift_ppm_max: u32,
+    /// How long a node takes to start, in microseconds.
+    pub start_us: Range<u64>,
+}
+
+/// How messages travel between nodes, and between clients and nodes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkSetup {
+    /// On the way between nodes, in microseconds.
+    pub latency_us: Range<u64>,
+    /// Share of messages that take ten times as long.
+    pub late_per_mille: u32,
+    /// One in so many messages is encoded and decoded on the way, to prove that it can be.
+    pub encoded_one_in: u32,
+}
+
+/// How disks write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DiskSetup {
+    /// A sync takes so long, in microseconds.
+    pub sync_us: Range<u64>,
+    /// Share of syncs that take twenty times as long.
+    pub late_per_mille: u32,
+}
+
+impl Default for NodeSetup {
+    fn default() -> Self {
+        let Settings { election_ms, heartbeat_ms, reads, snapshot_entries, defects, .. } =
+            Settings::new(NodeId(1), vec![NodeId(1)]);
+        Self {
+            election_ms,
+            heartbeat_ms,
+            reads,
+            snapshot_entries,
+            defects,
+            segment_bytes: 64 << 10,
+            drift_ppm_max: 100,
+            start_us: 5_000..50_000,
+        }
+    }
+}
+
+impl Default for NetworkSetup {
+    fn default() -> Self {
+        Self { latency_us: 100..1_000, late_per_mille: 5, encoded_one_in: 64 }
+    }
+}
+
+impl Default for DiskSetup {
+    fn default() -> Self {
+        Self { sync_us: 100..2_000, late_per_mille: 5 }
+    }
+}
+
+impl Setup {
+    /// Five nodes without faults, half a minute at 100 operations a second.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            nodes: 5,
+            clients: 20,
+            workload: rashomon_workloads::registry()[0],
+            options: Options { keys: 10, key_operations: 100, rate: Some(100.0) },
+            duration: Nanos::from_secs(30),
+            timeout: Nanos::from_secs(1),
+            retries: Retries::Never,
+            faults: Vec::new(),
+            rhythm: Rhythm::default(),
+            node: NodeSetup::default(),
+            network: NetworkSetup::default(),
+            disk: DiskSetup::default(),
+            recovery: Nanos::from_secs(10),
+            trace: false,
+        }
+    }
+
+    /// The settings of one node.
+    pub fn settings(&self, node: NodeId) -> Settings {
+        let NodeSetup { election_ms, heartbeat_ms, reads, snapshot_entries, defects, .. } = &self.node;
+        Settings {
+            election_ms: election_ms.clone(),
+            heartbeat_ms: *heartbeat_ms,
+            reads: *reads,
+            snapshot_entries: *snapshot_entries,
+            defects: *defects,
+            seed: self.seed,
+            ..Settings::new(node, (1..=self.nodes).map(NodeId).collect())
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! A world: nodes, network, disks, clocks and clients on one time line, and the nemesis among them.
+//!
+//! The loop takes what is due first and lets it happen; everything else follows from that. Files, in the order in which
+//! an operation meets them: [`asking`] (clients), [`serving`] (nodes), [`breaking`] (faults), [`settling`] (how a run
+//! ends: safety under faults first, then everything is healed and progress is required).
+
+mod asking;
+mod breaking;
+mod serving;
+mod settling;
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use rashomon_histories::{Event, Header, History, Nanos, Recorder};
+use rashomon_nemesis::random::{Stream, stream};
+use rashomon_nemesis::schedule::{Instance, Steps};
+use rashomon_nemesis::{NodeId as NodeName, Schedule};
+use rashomon_node::api::NodeId;
+use rashomon_workloads::{Layout, Phases};
+
+use crate::clients::{Attempt, Client, Parcel};
+use crate::invariants::{Inspect, Invariants};
+use crate::network::Network;
+use crate::node::{Node, NodeClock};
+use crate::outcome::{Counts, Outcome};
+use crate::queue::{Queue, Slab, Slot};
+use crate::setup::Setup;
+use crate::trace::{Trace, What};
+use settling::Stage;
+
+/// Random streams of a world, by name, apart from those of schedules and generators.
+const STREAM_NETWORK: &str = "network";
+const STREAM_NODE: &str = "node";
+
+type Clock = Box<dyn FnMut() -> Nanos>;
+
+/// Something that is due at a moment.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    /// A message arrives.
+    Message(Slot),
+    /// A node may want a tick.
+    Wake(usize),
+    /// A node's disk has written what it was given, for this start of its process.
+    Written(usize, u32),
+    /// A node's process is ready to serve.
+    Started(usize, u32),
+    /// A slow node has handled what it had.
+    Free(usize),
+    /// The generator has something to ask.
+    Ask,
+    /// A request or an answer arrives.
+    Parcel(Slot),
+    /// A client gives an attempt up.
+    Expired(Attempt),
+    /// A client goes on after a pause.
+    Retry(Attempt),
+    /// The schedule has something to do.
+    Faults,
+    /// It is time to look how far the run is.
+    Look,
+}
+
+/// A message under way.
+struct Envelope<M> {
+    from: usize,
+    to: usize,
+    sent: Nanos,
+    message: M,
+}
+
+/// A world of nodes that run this protocol.
+pub struct World<P: Inspect> {
+    setup: Setup,
+    now: Nanos,
+    clock: Rc<Cell<Nanos>>,
+    queue: Queue<Due>,
+    messages: Slab<Envelope<P::Message>>,
+    parcels: Slab<Parcel>,
+    network: Network,
+    nodes: Vec<Node<P>>,
+    clients: Vec<Client>,
+    layout: Layout,
+    /// Processes that have no operation open.
+    idle: Vec<u64>,
+    generator: Phases,
+    header: Header,
+    recorder: Recorder<Vec<Event>, Clock>,
+    /// The earliest asking planned and not yet due.
+    ask_planned: Option<Nanos>,
+    schedule: Box<dyn Steps>,
+    faults: Vec<Instance>,
+    stage: Stage,
+    counts: Counts,
+    invariants: Invariants,
+    trace: Trace,
+}
+
+impl<P: Inspect> World<P> {
+    /// A world at its beginning.
+    ///
+    /// # Panics
+    /// When the setup contradicts itself: fewer clients than nodes, faults that need more nodes, settings that no node
+    /// accepts.
+    pub fn new(setup: &Setup) -> Self {
+        let count = setup.nodes as usize;
+        let names = || rashomon_nemesis::node::nodes(setup.nodes);
+        let layout = Layout::new(setup.clients, names().map(|node| node.to_string()))
+            .expect("a setup has a client per node");
+        let schedule = Schedule::new(
+            setup.faults.clone(),
+            names().collect(),
+            setup.rhythm.clone(),
+            setup.seed,
+            setup.duration,
+        );
+        let clock = Rc::new(Cell::new(Nanos(0)));
+        let reading = Rc::clone(&clock);
+        let header = Header {
+            model: Some(setup.workload.model().into()),
+            seed: Some(setup.seed),
+            ..Header::new(format!("{} simulated, {} nodes", P::NAME, setup.nodes))
+        };
+        let mut world = Self {
+            now: Nanos(0),
+            queue: Queue::default(),
+            messages: Slab::default(),
+            parcels: Slab::default(),
+            network: Network::new(setup.network.clone(), count, stream(setup.seed, STREAM_NETWORK, 0)),
+            nodes: (0..setup.nodes).map(|position| node(setup, position)).collect(),
+            clients: layout
+                .first_processes()
+                .map(|process| Client::new(process, &layout, setup.retries))
+                .collect(),
+            idle: layout.first_processes().collect(),
+            layout,
+            generator: Phases::new(setup.workload, &setup.options, setup.duration, setup.seed),
+            recorder: Recorder::new(Vec::new(), header.clone(), Box::new(move || reading.get())),
+            header,
+            clock,
+            ask_planned: None,
+            schedule: Box::new(schedule.expect("a setup's faults fit its nodes")),
+            faults: Vec::new(),
+            stage: Stage::Breaking,
+            counts: Counts::default(),
+            invariants: Invariants::new(count),
+            trace: Trace::new(setup.trace),
+            setup: setup.clone(),
+        };
+        for node in 0..count {
+            world.start(node);
+        }
+        world.queue.plan(Nanos(0), Due::Faults);
+        world.queue.plan(Nanos::from_millis(200), Due::Ask);
+        world.queue.plan(setup.duration, Due::Look);
+        world
+    }
+
+    /// Another time line than the seeded one.
+    #[must_use]
+    pub fn with_steps(mut self, steps: Box<dyn Steps>) -> Self {
+        self.schedule = steps;
+        self
+    }
+
+    /// Lets everything happen, to the end.
+    pub fn run(mut self) -> Outcome {
+        while self.stage != Stage::Ended {
+            let (at, due) = self.queue.pop().expect("the next look is always planned");
+            self.now = at;
+            self.clock.set(at);
+            self.happen(due);
+        }
+        let events = self.recorder.seal().expect("memory refuses nothing");
+        let (trace_hash, steps, happenings) = self.trace.finish();
+        let history = History::from_events(self.header, events);
+        Outcome {
+            history: history.expect("the recorder keeps the rules of histories"),
+            broken: self.invariants.broken().to_vec(),
+            trace_hash,
+            steps,
+            simulated: self.now,
+            counts: self.counts,
+            faults: self.faults,
+            happenings,
+        }
+    }
+
+    fn happen(&mut self, due: Due) {
+        match due {
+            Due::Message(slot) => {
+                let envelope = self.messages.take(slot);
+                self.arrive(envelope);
+            }
+            Due::Wake(node) => self.wake(node),
+            Due::Written(node, start) => self.written(node, start),
+            Due::Started(node, start) => self.started(node, start),
+            Due::Free(node) => self.free(node),
+            Due::Ask => {
+                self.ask_planned = None;
+                self.ask();
+            }
+            Due::Parcel(slot) => {
+                let parcel = self.parcels.take(slot);
+                self.deliver(parcel);
+            }
+            Due::Expired(attempt) => self.expire(attempt),
+            Due::Retry(attempt) => self.retry(attempt),
+            Due::Faults => self.follow_schedule(),
+            Due::Look => self.look(),
+        }
+    }
+
+    fn add(&mut self, node: usize, what: What) {
+        self.trace.add(self.now, node, what);
+    }
+}
+
+fn node<P: Inspect>(setup: &Setup, position: u32) -> Node<P> {
+    use rand::RngExt as _;
+
+    let mut rng: Stream = stream(setup.seed, STREAM_NODE, u64::from(position));
+    let drift_max = i64::from(setup.node.drift_ppm_max);
+    let clock = NodeClock::new(rng.random_range(0..1_000_000_000), rng.random_range(-drift_max..=drift_max));
+    let settings = setup.settings(NodeId(position + 1));
+    settings.check().expect("a setup's settings can work");
+    Node::new(settings, clock, rng)
+}
+
+/// The position of a node that the nemesis names.
+fn position(node: NodeName) -> usize {
+    (node.0 - 1) as usize
+}

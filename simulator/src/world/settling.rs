@@ -1,0 +1,148 @@
+//! How a run ends. First safety under faults; then everything is healed and progress is required: within a bound there
+//! is a leader that everybody follows, every last read is answered, and all nodes come to rest in the same state. When a
+//! bound is missed, it is told who is stuck, and where.
+
+use rashomon_histories::Nanos;
+
+use super::{Due, World};
+use crate::invariants::Inspect;
+use crate::node::Process;
+
+/// How often it is looked whether the run is further.
+const LOOK_EVERY: Nanos = Nanos::from_millis(10);
+
+const PROGRESS: (&str, &str) = (
+    "progress after everything is healed",
+    "liveness under partial synchrony (Raft 5.6; Dwork, Lynch, Stockmeyer 1988)",
+);
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Clients ask while things break.
+    Breaking,
+    /// All is healed; nobody asks any more, or not yet.
+    Healed {
+        /// Since when.
+        since: Nanos,
+    },
+    /// Every key is read once more.
+    Reading {
+        /// Since when.
+        since: Nanos,
+        /// Whether all has been asked.
+        asked: bool,
+    },
+    /// Nobody asks; the nodes are to come to rest.
+    Resting {
+        /// Since when.
+        since: Nanos,
+    },
+    /// The end.
+    Ended,
+}
+
+impl Stage {
+    pub(super) fn asks(self) -> bool {
+        matches!(self, Stage::Breaking | Stage::Reading { asked: false, .. })
+    }
+
+    pub(super) fn done_asking(&mut self) {
+        if let Stage::Reading { asked, .. } = self {
+            *asked = true;
+        }
+    }
+
+    pub(super) fn healed(&mut self, now: Nanos) {
+        if *self == Stage::Breaking {
+            *self = Stage::Healed { since: now };
+        }
+    }
+}
+
+impl<P: Inspect> World<P> {
+    /// Looks how far the run is, and lets it go on to the next stage.
+    pub(super) fn look(&mut self) {
+        let now = self.now;
+        let is_quiet = self.clients.iter().all(|client| client.open.is_none());
+        match self.stage {
+            Stage::Breaking => {}
+            Stage::Healed { since } => {
+                if is_quiet && self.is_led() {
+                    self.generator.begin_final();
+                    self.stage = Stage::Reading { since: now, asked: false };
+                    self.ask();
+                } else {
+                    self.give_up_after(since, "no leader that all follow");
+                }
+            }
+            Stage::Reading { since, asked } => {
+                if asked && is_quiet {
+                    self.stage = Stage::Resting { since: now };
+                } else {
+                    self.give_up_after(since, "not every key could be read");
+                }
+            }
+            Stage::Resting { since } => match self.rest() {
+                Some(applied) => {
+                    self.invariants.at_rest(now, applied);
+                    self.stage = Stage::Ended;
+                }
+                None => self.give_up_after(since, "the nodes do not come to rest in one state"),
+            },
+            Stage::Ended => {}
+        }
+        self.queue.plan(now.plus(LOOK_EVERY), Due::Look);
+    }
+
+    fn give_up_after(&mut self, since: Nanos, what: &str) {
+        if self.now.since(since) < self.setup.recovery {
+            return;
+        }
+        let who: Vec<String> = (0..self.nodes.len()).map(|node| self.describe(node)).collect();
+        let detail = format!("{what} within {} of the heal: {}", self.setup.recovery, who.join("; "));
+        self.invariants.report(self.now, PROGRESS, detail);
+        self.stage = Stage::Ended;
+    }
+
+    fn describe(&self, node: usize) -> String {
+        let host = &self.nodes[node];
+        let state = match &host.process {
+            Process::Down(why) => format!("down, {why}"),
+            Process::Starting(..) => "starting".to_owned(),
+            Process::Up(live) => {
+                let view = live.replica.core().view();
+                let leader = view.leader.map_or("nobody".to_owned(), |leader| leader.to_string());
+                let (applied, waiting) = (live.replica.machine().applied(), host.inbox.len());
+                format!(
+                    "{:?} of term {}, follows {leader}, log to {}, committed {}, applied {applied}, {waiting} waiting",
+                    view.role, view.term, view.last, view.commit
+                )
+            }
+        };
+        format!("n{} {state}", node + 1)
+    }
+
+    /// Whether all nodes that can run do, and believe in the same leader.
+    fn is_led(&self) -> bool {
+        let healthy = self.nodes.iter().filter(|host| !host.lost);
+        let mut leaders = healthy.map(|host| host.live().and_then(|live| live.replica.core().view().leader));
+        match leaders.next() {
+            Some(Some(first)) => leaders.all(|leader| leader == Some(first)),
+            _ => false,
+        }
+    }
+
+    /// The position that all nodes have applied, once it is the same on all and there is nothing beyond it.
+    fn rest(&self) -> Option<u64> {
+        let mut at = None;
+        for host in self.nodes.iter().filter(|host| !host.lost) {
+            let live = host.live()?;
+            let (applied, commit) = (live.replica.machine().applied(), live.replica.core().view().commit);
+            if applied != commit || *at.get_or_insert(applied) != applied {
+                return None;
+            }
+        }
+        at
+    }
+}
