@@ -84,8 +84,7 @@ pub fn fingerprint(command: Option<&Command>) -> u64 {
     command.author.hash(&mut hasher);
     // The common case without a buffer.
     let Operation::Register(key, operation) = &command.operation else {
-        let bytes = postcard::to_stdvec(&command.operation).expect("an operation is plain data");
-        bytes.hash(&mut hasher);
+        of_bytes(&command.operation).hash(&mut hasher);
         return hasher.finish() | 1;
     };
     key.hash(&mut hasher);
@@ -96,6 +95,13 @@ pub fn fingerprint(command: Option<&Command>) -> u64 {
         RegisterOperation::Create(value) => [3, *value, 0],
     };
     words.hash(&mut hasher);
+    hasher.finish() | 1
+}
+
+/// Of anything that nodes write.
+fn of_bytes(data: &impl Serialize) -> u64 {
+    let mut hasher = FxHasher::default();
+    postcard::to_stdvec(data).expect("what nodes write is plain data").hash(&mut hasher);
     hasher.finish() | 1
 }
 
