@@ -126,7 +126,7 @@ fn nothing(safety: &Safety) -> String {
         Safety::Valid => {
             "valid: one order of events explains the history; there is no counterexample".to_owned()
         }
-        Safety::Diverged { story } | Safety::Unsound { story } => {
+        Safety::Diverged { story } | Safety::Unsound { story, .. } => {
             format!("{story} The clients' history has an order; there is no counterexample in it.")
         }
         Safety::Undecided { reason } => format!("undecided, so there is no counterexample: {reason}"),

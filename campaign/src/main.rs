@@ -6,7 +6,9 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use rashomon_campaign::cli::{Cli, Command};
 use rashomon_campaign::exit::{Outcome, outcome_of};
-use rashomon_campaign::{check, doctor, explain, list, nemesis, replay, report_command, run, shrink, sim, zoo};
+use rashomon_campaign::{
+    check, doctor, explain, list, nemesis, replay, report_command, run, shrink, sim, zoo,
+};
 
 /// The judge's visited sets are many small tables: a fast allocator is worth two to four times there.
 #[global_allocator]

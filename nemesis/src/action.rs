@@ -217,6 +217,14 @@ impl Action {
                 Action::Cut { grudge: grudge.pairs().map(|(at, from)| (to(at), to(from))).collect() }
             }
             Action::Mend => Action::Mend,
+            Action::PowerLoss { node } => Action::PowerLoss { node: to(*node) },
+            Action::Wipe { node } => Action::Wipe { node: to(*node) },
+            Action::Rot { node } => Action::Rot { node: to(*node) },
+            Action::FailSync { node } => Action::FailSync { node: to(*node) },
+            Action::Hamper { node, with } => Action::Hamper { node: to(*node), with: *with },
+            Action::Relieve { node, of } => Action::Relieve { node: to(*node), of: *of },
+            Action::Disturb { by } => Action::Disturb { by: *by },
+            Action::Calm => Action::Calm,
         }
     }
 

@@ -72,7 +72,7 @@ impl Page {
                 let otherwise = "No order of events explains what the clients saw.".to_owned();
                 ("VIOLATION", "bad", violation.cloned().unwrap_or(otherwise))
             }
-            Safety::Diverged { story } | Safety::Unsound { story } => ("VIOLATION", "bad", story.clone()),
+            Safety::Diverged { story } | Safety::Unsound { story, .. } => ("VIOLATION", "bad", story.clone()),
             Safety::Valid if passed => {
                 ("PASSED", "good", "One order of events explains what every client saw.".to_owned())
             }
@@ -238,7 +238,7 @@ fn axes(report: &Report) -> Markup {
             vec![format!("{} without an order.", counted(report.violations.len() as u64, "key"))],
         ),
         Safety::Diverged { story } => ("bad", "diverged", vec![story.clone()]),
-        Safety::Unsound { story } => ("bad", "unsound", vec![story.clone()]),
+        Safety::Unsound { story, .. } => ("bad", "unsound", vec![story.clone()]),
         Safety::Undecided { reason } => ("unsure", "undecided", vec![reason.clone()]),
         Safety::Unjudged => ("unsure", "not judged", Vec::new()),
     };

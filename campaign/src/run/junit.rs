@@ -18,7 +18,7 @@ pub fn write(path: &Path, axes: &Axes, story: &str, command: &str) -> anyhow::Re
         Safety::Invalid => vec![story.to_owned()],
         Safety::Undecided { reason }
         | Safety::Diverged { story: reason }
-        | Safety::Unsound { story: reason } => vec![reason.clone()],
+        | Safety::Unsound { story: reason, .. } => vec![reason.clone()],
         Safety::Unjudged => vec!["the history was not judged".to_owned()],
     };
     let kind = match axes.safety {

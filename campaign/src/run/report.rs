@@ -83,7 +83,7 @@ impl Report {
         let _ = writeln!(text, "\n{headline}");
         if let Safety::Undecided { reason }
         | Safety::Diverged { story: reason }
-        | Safety::Unsound { story: reason } = &self.axes.safety
+        | Safety::Unsound { story: reason, .. } = &self.axes.safety
         {
             let _ = writeln!(text, "           {reason}");
         }

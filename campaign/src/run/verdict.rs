@@ -23,7 +23,9 @@ pub enum Safety {
     },
     /// An order explains what the clients saw, and yet an invariant of the protocol did not hold inside the nodes.
     Unsound {
-        /// Which, and where.
+        /// Which.
+        invariant: String,
+        /// What was seen, and where.
         story: String,
     },
     /// The budget ran out.

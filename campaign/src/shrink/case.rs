@@ -58,6 +58,7 @@ impl Signature {
         let check = match safety {
             Safety::Invalid => "linearizability",
             Safety::Diverged { .. } => "divergence",
+            Safety::Unsound { invariant, .. } => invariant,
             Safety::Valid | Safety::Undecided { .. } | Safety::Unjudged => return None,
         };
         let protocol = plan.protocol.clone().unwrap_or_else(|| plan.system.clone());

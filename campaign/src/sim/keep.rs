@@ -89,7 +89,7 @@ fn report(
     let internal = ran.findings.iter().find(|finding| !finding.visible);
     let safety = match (safety(judgement), internal) {
         (Safety::Valid | Safety::Undecided { .. }, Some(finding)) => {
-            Safety::Unsound { story: story(finding) }
+            Safety::Unsound { invariant: finding.check.clone(), story: story(finding) }
         }
         (safety, _) => safety,
     };
