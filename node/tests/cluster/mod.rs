@@ -4,6 +4,7 @@
 
 #![allow(dead_code, reason = "each protocol's tests use a part of it")]
 
+mod history;
 pub(crate) mod random;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

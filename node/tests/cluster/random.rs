@@ -12,6 +12,7 @@ use rashomon_node::protocol::{Millis, OperationId};
 use rashomon_node::replica::Event;
 use rashomon_node::settings::Settings;
 
+use crate::cluster::history::History;
 use crate::cluster::{Checked, Cluster, Invariants};
 
 const NODES: u32 = 5;
@@ -31,6 +32,8 @@ struct Asked {
     operation: Operation,
     /// How many writes of each key had been acknowledged when the operation was asked for.
     acknowledged: Vec<usize>,
+    /// When, for the judge.
+    moment: u32,
     until: Millis,
 }
 
@@ -43,6 +46,8 @@ pub(crate) struct Run<P: Checked> {
     /// Key, value read, and how many writes of the key had been acknowledged when it was asked for.
     reads: Vec<(usize, Option<i64>, usize)>,
     failed: Vec<i64>,
+    /// What clients saw, per key.
+    history: History,
     /// Whether the members change and leadership is handed on, now and then.
     reshapes: bool,
     oddities: Vec<String>,
@@ -68,6 +73,7 @@ impl<P: Checked> Run<P> {
             acknowledged: vec![Vec::new(); KEYS],
             reads: Vec::new(),
             failed: Vec::new(),
+            history: History::new(KEYS),
             reshapes: false,
             oddities: Vec::new(),
             next_value: 0,
@@ -169,8 +175,10 @@ impl<P: Checked> Run<P> {
 
     fn start(&mut self, id: NodeId) {
         self.cluster.start(id);
-        for client in self.clients.iter_mut().filter(|client| client.node == id) {
-            client.asked = None;
+        for number in 0..self.clients.len() {
+            if self.clients[number].node == id {
+                self.abandon(number);
+            }
         }
     }
 
@@ -231,7 +239,7 @@ impl<P: Checked> Run<P> {
                 let asked = self.clients[number].asked.take().unwrap();
                 self.complete(number, asked, answer.map_err(|refusal| refusal.definite));
             } else if self.cluster.now >= asked.until {
-                self.clients[number].asked = None;
+                self.abandon(number);
             }
             return;
         }
@@ -252,7 +260,17 @@ impl<P: Checked> Run<P> {
         let named = session.map(|session| (session, self.clients[number].sequence));
         let id = self.cluster.ask(node, named, operation.clone());
         let until = self.cluster.now + 1_000;
-        self.clients[number].asked = Some(Asked { id, operation, acknowledged, until });
+        let moment = self.history.moment();
+        self.clients[number].asked = Some(Asked { id, operation, acknowledged, moment, until });
+    }
+
+    /// A client waits no longer: what it asked for may have happened, and may yet.
+    fn abandon(&mut self, number: usize) {
+        if let Some(Asked { operation, moment, .. }) = self.clients[number].asked.take()
+            && let Operation::Register(key, RegisterOperation::Write(value)) = operation
+        {
+            self.history.wrote_perhaps(number_of(&key), moment, value);
+        }
     }
 
     fn complete(&mut self, number: usize, asked: Asked, answer: Result<Reply, bool>) {
@@ -261,15 +279,22 @@ impl<P: Checked> Run<P> {
                 self.clients[number].session = Some(session.0);
             }
             (Operation::Register(key, RegisterOperation::Write(value)), answer) => match answer {
-                Ok(Reply::Written) => self.acknowledged[number_of(key)].push(*value),
+                Ok(Reply::Written) => {
+                    self.acknowledged[number_of(key)].push(*value);
+                    self.history.wrote(number_of(key), asked.moment, *value);
+                }
                 Err(true) => self.failed.push(*value),
                 // The store forgot the session or remembers a later operation: only defects bring that about here.
-                Ok(Reply::NotApplied(code)) => self.oddities.push(format!("{value} was refused: {code:?}")),
-                Err(false) => {}
+                Ok(Reply::NotApplied(code)) => {
+                    self.oddities.push(format!("{value} was refused: {code:?}"));
+                    self.history.wrote_perhaps(number_of(key), asked.moment, *value);
+                }
+                Err(false) => self.history.wrote_perhaps(number_of(key), asked.moment, *value),
                 other => panic!("a write brought {other:?}"),
             },
             (Operation::Register(key, RegisterOperation::Read), Ok(Reply::Value(value))) => {
                 let key = number_of(key);
+                self.history.read(key, asked.moment, value);
                 self.reads.push((key, value, asked.acknowledged[key]));
             }
             (_, Err(_)) => {}
@@ -279,6 +304,7 @@ impl<P: Checked> Run<P> {
 
     /// Everything is mended; the cluster must be of one mind within a few seconds of its time.
     fn quiesce(&mut self) {
+        (0..self.clients.len()).for_each(|number| self.abandon(number));
         self.cluster.heal();
         let down: Vec<NodeId> = self.cluster.nodes.keys().copied().filter(|id| !self.is_up(*id)).collect();
         down.into_iter().for_each(|id| self.start(id));
@@ -308,6 +334,7 @@ impl<P: Checked> Run<P> {
     /// What clients and invariants have to complain about.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let mut complaints = self.cluster.invariants.violations().to_vec();
+        complaints.extend(self.history.complaints());
         complaints.extend(self.oddities.iter().cloned());
         let decided = self.decided();
         for (key, values) in self.acknowledged.iter().enumerate() {
