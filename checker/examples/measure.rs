@@ -1,7 +1,7 @@
 //! Generates one history, judges it once and prints what that cost.
 //!
 //! `measure OPERATIONS CLIENTS KEYS UNKNOWN VALUES|distinct valid|stale|mutated SEED [search]`. Prints one JSON object: seconds
-//! for writing as JSON lines, parsing these, decoding, judging; verdict; peak resident memory in MiB.
+//! for parsing it as JSON lines, decoding, judging, and of the processors for parsing and judging; verdict; peak resident memory in MiB.
 
 use std::io::Cursor;
 use std::time::Instant;
@@ -48,19 +48,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         writer.finish()?
     };
     let bytes = text.len();
-    let start = now();
+    let (start, start_cpu) = (now(), processor_s());
     let history = History::read_from("measured", Cursor::new(text))?;
-    let parsed = now();
+    let (parsed, parse_cpu) = (now(), processor_s() - start_cpu);
     let operations = decode(&CasRegister, &history)?;
     drop(history);
     let decoded = now();
     let base = resident("VmRSS");
     let engine = rest.iter().any(|word| word == "search").then_some(Engine::Search);
+    let begun_cpu = processor_s();
     let judgement = judge(&CasRegister, &operations, &Options { engine, ..Options::default() });
-    let judged = now();
+    let (judged, judge_cpu) = (now(), processor_s() - begun_cpu);
     println!(
         "{{\"verdict\":\"{}\",\"engine\":\"{:?}\",\"bytes\":{bytes},\"parse_s\":{:.3},\"decode_s\":{:.3},\"judge_s\":{:.3},\
-         \"configurations\":{},\"before_mib\":{base},\"peak_mib\":{},\"progress\":{:?}}}",
+         \"parse_cpu_s\":{parse_cpu:.5},\"judge_cpu_s\":{judge_cpu:.5},\"configurations\":{},\"before_mib\":{base},\"peak_mib\":{},\"progress\":{:?}}}",
         judgement.verdict,
         judgement.keys.first().map(|key| key.engine),
         (parsed - start).as_secs_f64(),
@@ -71,6 +72,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         judgement.progress(),
     );
     Ok(())
+}
+
+/// What this process has had of the processors, with all its threads, in seconds.
+fn processor_s() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// A line of /proc/self/status, in MiB.

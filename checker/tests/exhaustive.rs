@@ -5,9 +5,11 @@ mod twin;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rashomon_checker::model::NEVER;
 use rashomon_checker::models::{CasRegister, RegisterOp};
 use rashomon_checker::verify::verify;
 use rashomon_checker::{Call, Engine, Finding, Options, judge_key};
+use twin::every;
 
 fn agree(calls: &[Call<RegisterOp>], engine: Option<Engine>, minimise: bool) {
     let options = Options { engine, minimise, ..Options::default() };
@@ -27,24 +29,61 @@ fn agree(calls: &[Call<RegisterOp>], engine: Option<Engine>, minimise: bool) {
     }
 }
 
-fn every_history(count: usize, alphabet: &[RegisterOp], engine: Option<Engine>) {
-    twin::every_overlap(count, &mut |spans| {
-        let mut digits = vec![0; count];
-        loop {
-            agree(&twin::calls(spans, digits.iter().map(|&digit| alphabet[digit])), engine, false);
-            let Some(at) = digits.iter().position(|&digit| digit + 1 < alphabet.len()) else { break };
-            digits[at] += 1;
-            digits[..at].fill(0);
+#[test]
+fn every_history_of_up_to_three_operations() {
+    let mut counts = Vec::new();
+    for count in 0..=3 {
+        let mut histories = 0u64;
+        for spans in every::overlaps(count) {
+            every::histories(&spans, &twin::alphabet(2), |calls| {
+                histories += 1;
+                for engine in [Some(Engine::Search), None] {
+                    agree(calls, engine, true);
+                }
+            });
         }
-    });
+        counts.push(histories);
+    }
+    assert_eq!(counts, [1, 12, 289, 9_524]);
+}
+
+/// Whichever engine takes it, witnesses not minimised. Five operations: `checker/examples/exhaustive.rs`.
+#[test]
+fn every_history_of_four_operations() {
+    let mut histories = 0u64;
+    for spans in every::overlaps(4) {
+        every::histories(&spans, &twin::alphabet(2), |calls| {
+            histories += 1;
+            agree(calls, None, false);
+        });
+    }
+    assert_eq!(histories, 403_383);
+}
+
+/// Where everybody returns, overlaps are interval orders, and of these there are as many as Fishburn's numbers say
+/// (Bousquet-Mélou, Claesson, Dukes and Kitaev 2010).
+#[test]
+fn there_are_as_many_overlaps_as_interval_orders() {
+    for (count, expected) in [1, 1, 2, 5, 15, 53].into_iter().enumerate() {
+        let returning =
+            every::overlaps(count).into_iter().filter(|spans| spans.iter().all(|span| span.1 != NEVER));
+        assert_eq!(returning.count(), expected, "of {count} operations");
+    }
 }
 
 #[test]
-fn every_history_of_three_operations() {
-    for count in 0..=3 {
-        every_history(count, &twin::alphabet(2), Some(Engine::Search));
-        every_history(count, &twin::alphabet(2), None);
-    }
+fn of_histories_that_are_the_same_one_is_there() {
+    let spans = vec![(0, 4), (1, 5), (2, 3)];
+    let kept = every::overlaps(3);
+    // The third returns first, so it comes first; the others return one after the other.
+    assert!(!kept.contains(&spans) && kept.contains(&vec![(0, 3), (1, 4), (2, 5)]), "{kept:?}");
+    let mut seen = Vec::new();
+    every::histories(&vec![(0, 2), (1, 3)], &twin::alphabet(2), |calls| {
+        seen.push([calls[0].operation, calls[1].operation]);
+    });
+    let (one, two) = (RegisterOp::Write(1.into()), RegisterOp::Write(2.into()));
+    let [same, other] = [[one, one], [two, two]].map(|pair| seen.contains(&pair));
+    assert!(same != other && seen.contains(&[one, two]) && !seen.contains(&[two, one]));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The dumb twin of every judge: tries all orders. And the histories it is tried on.
 
+pub(crate) mod every;
+
 use rand::{Rng, RngExt};
 use rashomon_checker::model::NEVER;
 use rashomon_checker::models::register::Value;
@@ -50,33 +52,6 @@ pub(crate) fn is_order<M: Model>(model: &M, calls: &[Call<M::Operation>], order:
         }
     }
     calls.iter().all(|call| call.is_unknown() || order.contains(&call.id))
-}
-
-/// Every way in which `count` operations can overlap: events as (operation, returns); who never returns is unknown.
-pub(crate) fn every_overlap(count: usize, visit: &mut impl FnMut(&[(u32, u32)])) {
-    fn go(
-        events: u32,
-        next: usize,
-        spans: &mut Vec<(u32, u32)>,
-        count: usize,
-        visit: &mut impl FnMut(&[(u32, u32)]),
-    ) {
-        if next == count {
-            visit(spans);
-        } else {
-            spans.push((events, NEVER));
-            go(events + 1, next + 1, spans, count, visit);
-            spans.pop();
-        }
-        for at in 0..spans.len() {
-            if spans[at].1 == NEVER {
-                spans[at].1 = events;
-                go(events + 1, next, spans, count, visit);
-                spans[at].1 = NEVER;
-            }
-        }
-    }
-    go(0, 0, &mut Vec::new(), count, visit);
 }
 
 /// Operations over the values 0 (null) to `values`.
