@@ -14,7 +14,7 @@ use crate::drawing::text::{counted, grouped, legible, span};
 use crate::exit::Outcome;
 use crate::explain::case::Case;
 use crate::explain::picture;
-use crate::run::report::Report;
+use crate::run::report::{LOCAL_READS, Report};
 use crate::run::verdict::Safety;
 
 /// Most counterexamples that are drawn.
@@ -105,6 +105,7 @@ impl Page {
                         p { "So it is on " (counted(report.violations.len() as u64, "key")) " of "
                             (grouped(report.keys_judged as u64)) "; this was the first." }
                     }
+                    @if report.reads_locally { p { (capitalised(LOCAL_READS)) "." } }
                     @if !report.defects.is_empty() {
                         p { "Planted bugs were on: " strong { (report.defects.join(", ")) } "." }
                     }

@@ -47,6 +47,7 @@ fn report(safety: Safety, code: u8) -> Report {
         ran_ms: 2_600,
         measures: Measures { counts: Counts { ok: 2, fail: 1, info: 0 }, ..Measures::default() },
         doubts: Vec::new(),
+        reads_locally: false,
         defects: vec!["<R09>".into()],
         command: "rashomon run --system '<x>' --seed 3".into(),
         folder: PathBuf::from("/elsewhere"),

@@ -29,6 +29,8 @@ pub(super) struct Played {
     pub(super) end: Nanos,
     pub(super) harness: Harness,
     pub(super) doubts: Vec<String>,
+    /// Whether nodes said that their reads are not meant to be linearizable.
+    pub(super) reads_locally: bool,
     pub(super) deaths: Vec<String>,
     pub(super) not_recovered: Option<String>,
     /// How the nodes' states differ, if they do.
@@ -45,6 +47,7 @@ impl Played {
             end: Nanos(0),
             harness: Harness::default(),
             doubts: Vec::new(),
+            reads_locally: false,
             deaths: Vec::new(),
             not_recovered: None,
             divergence: None,
@@ -59,7 +62,7 @@ pub(super) async fn conclude(
     folder: &Folder,
     played: Played,
 ) -> anyhow::Result<(Report, AtHand)> {
-    let Played { nodes, clock, ran, end, mut harness, doubts, deaths, not_recovered, divergence, online } =
+    let Played { nodes, clock, ran, end, mut harness, doubts, reads_locally, deaths, not_recovered, divergence, online } =
         played;
     let settling =
         tokio::task::spawn_blocking(move || online.finish().map(|followed| (followed, clock.now())));
@@ -103,6 +106,7 @@ pub(super) async fn conclude(
         ran_ms: ran.0 / 1_000_000,
         measures,
         doubts,
+        reads_locally,
         defects: plan.defects.clone(),
         command: plan.command(),
         folder: folder.path().to_owned(),

@@ -130,7 +130,9 @@ impl Stage {
         online: Online,
         judged: (Feed, Alarm),
     ) -> Played {
+        let reads_locally = watch::reads_locally(&*self.probe, &self.nodes).await;
         let mut played = Played::new(Rc::clone(&self.nodes), Clock::start(), online);
+        played.reads_locally = reads_locally;
         if let Err(error) = self.play_into(plan, folder, interrupts, judged, &mut played).await {
             played.harness.failures.push(format!("{error:#}"));
         }

@@ -46,6 +46,9 @@ pub struct Report {
     pub measures: Measures,
     /// Why faults were skipped or indeterminate, each reason once.
     pub doubts: Vec<String>,
+    /// Whether nodes said that they read locally.
+    #[serde(default)]
+    pub reads_locally: bool,
     /// Planted bugs that nodes said are on.
     pub defects: Vec<String>,
     /// The command that runs this plan again.
@@ -53,6 +56,10 @@ pub struct Report {
     /// The run's folder.
     pub folder: PathBuf,
 }
+
+/// What to know of a verdict on nodes that read locally.
+pub const LOCAL_READS: &str =
+    "the nodes read locally: sequential consistency is all they promise, and more is what was judged";
 
 impl Report {
     /// The summary, for a person.
@@ -81,6 +88,9 @@ impl Report {
             (Safety::Unjudged, _) => "NOT JUDGED the harness failed before there was anything to judge",
         };
         let _ = writeln!(text, "\n{headline}");
+        if self.reads_locally {
+            let _ = writeln!(text, "           {LOCAL_READS}");
+        }
         if let Safety::Undecided { reason }
         | Safety::Diverged { story: reason }
         | Safety::Unsound { story: reason, .. } = &self.axes.safety

@@ -31,6 +31,13 @@ pub async fn view(probe: &dyn Probe, nodes: &Rc<RefCell<Nodes>>) -> View {
     futures::future::join_all(asked).await.into_iter().collect()
 }
 
+/// Whether some node says that it reads locally: what it serves is not meant to be linearizable.
+pub async fn reads_locally(probe: &dyn Probe, nodes: &Rc<RefCell<Nodes>>) -> bool {
+    let all: Vec<NodeId> = nodes.borrow().all().collect();
+    let statuses = futures::future::join_all(all.iter().map(|node| probe.status(*node))).await;
+    statuses.iter().flatten().any(|status| status.reads.as_deref() == Some("local"))
+}
+
 /// Waits until every node answers that it is ready and, of a system with roles, one of them leads.
 ///
 /// # Errors

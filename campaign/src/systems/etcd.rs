@@ -278,6 +278,7 @@ impl Probe for StatusProbe {
                 applied: status.raft_applied_index.parse().ok(),
                 digest: None,
                 defects: Vec::new(),
+                reads: None,
             })
         }))
     }

@@ -23,6 +23,8 @@ pub struct NodeStatus {
     pub digest: Option<u64>,
     /// Planted defects that are on.
     pub defects: Vec<String>,
+    /// How it makes reads linearizable, or `local` if it does not; unknown where the system does not say.
+    pub reads: Option<String>,
 }
 
 /// Asks nodes for their role.

@@ -117,6 +117,7 @@ impl Probe for StatusProbe {
                 applied: Some(status.applied),
                 digest: Some(status.digest),
                 defects: status.defects,
+                reads: Some(status.reads),
             })
         }))
     }

@@ -31,7 +31,7 @@ use crate::paxos::Paxos;
 use crate::protocol::Protocol;
 use crate::raft::Raft;
 use crate::replica::Replica;
-use crate::settings::SettingsError;
+use crate::settings::{Reads, SettingsError};
 use crate::storage::wal::SEGMENT_BYTES;
 use crate::storage::{FileDisk, Recovered, StorageError};
 use crate::zab::Zab;
@@ -88,6 +88,9 @@ async fn serve<P: Protocol>(options: Options) -> Result<(), ServerError> {
         warn!(
             "cut a torn tail of {bytes} bytes at offset {offset} of {file}: a write that was never acknowledged"
         );
+    }
+    if settings.reads == Reads::Local {
+        warn!("reads are local: sequentially consistent, not linearizable");
     }
     for defect in settings.defects.iter() {
         warn!("DEFECT {defect} IS ON: {}", defect.description().title);

@@ -6,9 +6,10 @@
 //! checkpoint on as it becomes known to be committed.
 
 use crate::protocol::Snapshot;
-use crate::zab::Zab;
+use crate::zab::config::KEPT_MAX;
 use crate::zab::history::Checkpoint;
 use crate::zab::zxid::Index;
+use crate::zab::{Role, Zab};
 
 impl Zab {
     /// Asks for the state machine when enough was applied since the last checkpoint.
@@ -22,7 +23,17 @@ impl Zab {
     pub(super) fn on_snapshot(&mut self, snapshot: Snapshot) {
         let Some(zxid) = self.history.zxid_at(Index(snapshot.index)) else { return };
         let checkpoint = Checkpoint { zxid, snapshot };
-        self.history.compact(checkpoint.clone(), self.settings.kept_count());
+        let kept_count = self.kept_count(checkpoint.point().index);
+        self.history.compact(checkpoint.clone(), kept_count);
         self.rewrite(checkpoint);
+    }
+
+    /// How many transactions before a checkpoint that ends here stay in memory: some, and within bounds what followers
+    /// are just being sent, as they would have to join anew otherwise.
+    fn kept_count(&self, end: Index) -> u64 {
+        let Role::Leading(leadership) = &self.role else { return self.settings.kept_count() };
+        let sent = leadership.peers.values().filter(|peer| peer.transfer.is_some()).map(|peer| peer.sent);
+        let needed = sent.map(|sent| end.0.saturating_sub(sent.0)).max().unwrap_or(0);
+        needed.max(self.settings.kept_count()).min(KEPT_MAX)
     }
 }

@@ -13,8 +13,10 @@ pub const SNAP_BYTES_MAX: usize = 64 << 10;
 pub const REQUESTS_MAX: usize = 16_384;
 /// Clients' reads that wait at one node at most; more are refused as overload.
 pub const READS_MAX: usize = 16_384;
-/// Transactions before a checkpoint that stay in memory at most, for followers that lack just them.
-pub const KEPT_MAX: u64 = 500;
+/// Transactions before a checkpoint that stay in memory, for followers that join and lack just them.
+pub const KEPT_COUNT: u64 = 500;
+/// Transactions before a checkpoint that stay in memory at most, for followers that are being sent them.
+pub const KEPT_MAX: u64 = 10_000;
 /// Limits that a leader with defect Z10 is patient for: one that was deposed is to be there to be asked.
 const Z10_LIMITS: u64 = 5;
 /// How often waiting operations are looked through for those that have waited too long.
@@ -41,8 +43,8 @@ impl Settings {
         2 * self.heartbeat_ms
     }
 
-    /// Transactions before a checkpoint that stay in memory.
+    /// Transactions before a checkpoint that stay in memory whoever needs them.
     pub(super) fn kept_count(&self) -> u64 {
-        self.snapshot_entries.min(KEPT_MAX)
+        self.snapshot_entries.min(KEPT_COUNT)
     }
 }

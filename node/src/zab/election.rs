@@ -105,7 +105,8 @@ impl Zab {
         };
         let Some(vote) = said.vote.filter(|_| from_voter) else { return };
         if said.stance != Stance::Looking {
-            if said.round == self.round && said.stance == Stance::Leading {
+            if said.round == self.round {
+                // It has concluded this very round, with this vote.
                 election.received.insert(from, vote);
             }
             election.settled.insert(from, (said.stance, vote.leader));

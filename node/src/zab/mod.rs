@@ -239,7 +239,7 @@ impl Protocol for Zab {
                 Record::AcceptedEpoch(epoch) => accepted = epoch,
                 Record::CurrentEpoch(epoch) => current = epoch,
                 Record::Transaction { index, transaction } => {
-                    history.truncate(Index(index.0 - 1));
+                    history.truncate(Index(index.0.saturating_sub(1)));
                     history.push(transaction);
                 }
                 Record::Truncated { last } => history.truncate(last),

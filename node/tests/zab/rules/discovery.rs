@@ -1,5 +1,8 @@
 //! Elections and discovery: rules ZB1 and ZB2.
 
+use rashomon_node::raft::Raft;
+use rashomon_node::settings::SettingsError;
+
 use super::*;
 
 /// Of three nodes: the epoch taken over, and the transactions.
@@ -183,4 +186,27 @@ fn observers_follow_and_serve_but_neither_lead_nor_count() {
     cluster.crash(N1);
     cluster.pass(2_000);
     assert!(!cluster.leads(N2) && !cluster.leads(N3));
+}
+
+#[test]
+fn what_a_protocol_does_not_know_is_refused_by_name() {
+    let asked = |configure: &dyn Fn(&mut Settings)| {
+        let mut settings = Settings::new(N1, vec![N1, N2, N3]);
+        configure(&mut settings);
+        settings
+    };
+    let weighted = asked(&|settings| settings.weights = [(N2, 2)].into());
+    assert_eq!(Raft::check(&weighted).unwrap_err().to_string(), "raft has no weighted votes");
+    let local = asked(&|settings| settings.reads = Reads::Local);
+    assert_eq!(Raft::check(&local).unwrap_err().to_string(), "raft has no local reads");
+    let leased = asked(&|settings| settings.reads = Reads::Lease);
+    assert_eq!(Zab::check(&leased).unwrap_err().to_string(), "zab has no leases");
+    assert_eq!((Zab::check(&weighted), Zab::check(&local)), (Ok(()), Ok(())));
+    let weightless = asked(&|settings| settings.weights = [(N2, 0)].into());
+    assert_eq!(weightless.check(), Err(SettingsError::Weight(N2)));
+    let observer = asked(&|settings| {
+        settings.members = vec![N1, N2];
+        settings.weights = [(N3, 2)].into();
+    });
+    assert_eq!(observer.check(), Err(SettingsError::Weight(N3)));
 }
