@@ -62,8 +62,19 @@ pub(super) async fn conclude(
     folder: &Folder,
     played: Played,
 ) -> anyhow::Result<(Report, AtHand)> {
-    let Played { nodes, clock, ran, end, mut harness, doubts, reads_locally, deaths, not_recovered, divergence, online } =
-        played;
+    let Played {
+        nodes,
+        clock,
+        ran,
+        end,
+        mut harness,
+        doubts,
+        reads_locally,
+        deaths,
+        not_recovered,
+        divergence,
+        online,
+    } = played;
     let settling =
         tokio::task::spawn_blocking(move || online.finish().map(|followed| (followed, clock.now())));
     let stopping = async {
