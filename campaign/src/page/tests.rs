@@ -126,6 +126,18 @@ fn every_verdict_has_its_word() {
 }
 
 #[test]
+fn a_verdict_on_nodes_that_read_locally_says_so() {
+    let promise = "sequential consistency is all they promise";
+    for reads_locally in [false, true] {
+        let report = Report { reads_locally, ..report(Safety::Valid, 0) };
+        let verdict = serde_json::to_string(&report).unwrap();
+        let html = html(&[("plan.json", "{}"), ("history.jsonl", HISTORY), ("verdict.json", &verdict)]);
+        assert_eq!(html.contains(promise), reads_locally);
+        assert_eq!(report.summary().contains(promise), reads_locally);
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_remarked_upon_and_never_hides_the_verdict() {
     let torn = &HISTORY[..HISTORY.len() - 40];
     let header = HISTORY.lines().next().unwrap();

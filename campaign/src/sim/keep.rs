@@ -112,6 +112,7 @@ fn report(
         ran_ms: plan.duration_ms,
         measures: measure(&outcome.history),
         doubts: Vec::new(),
+        reads_locally: false,
         defects: plan.defects.clone(),
         command: plan.command(&format!("--seed {} --trace", ran.seed)),
         folder: folder.path().to_owned(),
