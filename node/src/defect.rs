@@ -10,6 +10,7 @@ use std::str::FromStr;
 mod client;
 mod paxos;
 mod raft;
+mod storage;
 mod zab;
 
 /// Makes the enumeration, its order and its descriptions of one line per defect.
@@ -45,12 +46,23 @@ macro_rules! catalogue {
 }
 
 catalogue! {
+    R01 => raft,
+    R02 => raft,
     R03 => raft,
+    R04 => raft,
     R05 => raft,
+    R07 => raft,
     R08 => raft,
     R09 => raft,
+    R10 => raft,
+    R11B => raft,
     R12 => raft,
+    R13 => raft,
     R14 => raft,
+    R15 => raft,
+    R17 => raft,
+    R19 => raft,
+    R20 => raft,
     R21 => raft,
     R22 => raft,
     R23 => raft,
@@ -59,8 +71,11 @@ catalogue! {
     R27 => raft,
     R28 => raft,
     R29 => raft,
+    R30 => raft,
     R32 => raft,
+    R33 => raft,
     R34 => raft,
+    R35 => raft,
     R36 => raft,
     P01 => paxos,
     P02 => paxos,
@@ -91,6 +106,11 @@ catalogue! {
     G01 => client,
     G02 => client,
     G04 => client,
+    G05 => storage,
+    G06 => storage,
+    G07 => storage,
+    G08 => storage,
+    G09 => raft,
 }
 
 /// Where a defect lives.

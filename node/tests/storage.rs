@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 
 use rashomon_node::api::NodeId;
+use rashomon_node::defect::{Defect, Defects};
 use rashomon_node::protocol::Incarnation;
 use rashomon_node::storage::disk::SegmentNumber;
 use rashomon_node::storage::frame;
@@ -23,6 +24,8 @@ type Files = BTreeMap<SegmentNumber, Vec<u8>>;
 #[derive(Clone, Debug, Default)]
 struct MemoryDisk {
     files: Files,
+    /// Segments whose names a power loss takes.
+    unnamed: BTreeSet<SegmentNumber>,
 }
 
 impl Disk for MemoryDisk {
@@ -39,6 +42,11 @@ impl Disk for MemoryDisk {
         bytes.resize(size, 0);
         self.files.insert(segment, bytes);
         Ok(())
+    }
+
+    fn create_unnamed(&mut self, segment: SegmentNumber, size: usize, head: &[u8]) -> io::Result<()> {
+        self.unnamed.insert(segment);
+        self.create(segment, size, head)
     }
 
     fn expect_create(&mut self, _: usize) {}
@@ -69,8 +77,14 @@ fn batch(number: u64) -> Vec<(u64, Vec<u8>)> {
 }
 
 fn open(files: &Files) -> Result<Recovered<(u64, Vec<u8>)>, StorageError> {
-    let disk = MemoryDisk { files: files.clone() };
+    let disk = MemoryDisk { files: files.clone(), ..MemoryDisk::default() };
     Wal::open(disk, NODE, SEGMENT_BYTES).map(|(_, recovered)| recovered)
+}
+
+fn open_with(files: &Files, defect: Defect) -> Result<Recovered<(u64, Vec<u8>)>, StorageError> {
+    let disk = MemoryDisk { files: files.clone(), ..MemoryDisk::default() };
+    let defects = Defects::from_iter([defect]);
+    Wal::open_with(disk, NODE, SEGMENT_BYTES, defects).map(|(_, recovered)| recovered)
 }
 
 /// The files after `count` batches, and after each of them where its frame ends in the last file.
@@ -250,8 +264,15 @@ fn no_flipped_bit_loses_a_record() {
 #[test]
 fn a_replaced_log_is_the_old_one_or_the_new_one() {
     let (files, _) = written(12);
-    let opened =
-        || Wal::open::<(u64, Vec<u8>)>(MemoryDisk { files: files.clone() }, NODE, SEGMENT_BYTES).unwrap().0;
+    let opened = || {
+        Wal::open::<(u64, Vec<u8>)>(
+            MemoryDisk { files: files.clone(), ..MemoryDisk::default() },
+            NODE,
+            SEGMENT_BYTES,
+        )
+        .unwrap()
+        .0
+    };
     let (mut wal, before) = (opened(), opened().into_disk().files);
     let old = open(&before).unwrap().records;
     let new = vec![(7_u64, vec![9_u8; 3000]), (8, Vec::new())];
@@ -307,14 +328,16 @@ fn a_missing_segment_is_refused() {
 #[test]
 fn another_nodes_data_is_refused() {
     let (files, _) = written(1);
-    let outcome = Wal::open::<(u64, Vec<u8>)>(MemoryDisk { files }, NodeId(2), SEGMENT_BYTES);
+    let outcome =
+        Wal::open::<(u64, Vec<u8>)>(MemoryDisk { files, ..MemoryDisk::default() }, NodeId(2), SEGMENT_BYTES);
     assert!(matches!(outcome, Err(StorageError::Foreign { found: NODE, .. })));
 }
 
 #[test]
 fn records_of_another_shape_are_refused() {
     let (files, _) = written(3);
-    let outcome = Wal::open::<(String, String)>(MemoryDisk { files }, NODE, SEGMENT_BYTES);
+    let outcome =
+        Wal::open::<(String, String)>(MemoryDisk { files, ..MemoryDisk::default() }, NODE, SEGMENT_BYTES);
     assert!(matches!(outcome, Err(StorageError::Corrupt { .. })));
 }
 
@@ -333,4 +356,47 @@ fn a_segment_that_was_never_finished_is_forgotten() {
     let disk = FileDisk::open(directory.path()).unwrap();
     let (_, recovered) = Wal::open::<(u64, Vec<u8>)>(disk, NODE, SEGMENT_BYTES).unwrap();
     assert_eq!(recovered.records, []);
+}
+
+#[test]
+fn g05_damage_in_the_middle_drops_the_rest_without_a_word() {
+    let (mut files, ends) = written(12);
+    let (segment, offset) = ends[4];
+    assert!(files.keys().last() > Some(&segment), "there are later segments");
+    files.get_mut(&segment).unwrap()[offset + frame::HEADER_BYTES] ^= 1;
+    assert!(matches!(open(&files), Err(StorageError::Corrupt { .. })), "a sound node refuses");
+    let recovered = open_with(&files, Defect::G05).unwrap();
+    assert_eq!(recovered.records, records(4));
+}
+
+#[test]
+fn g06_part_of_a_torn_frame_is_replayed_and_gone_the_next_time() {
+    let (files, ends) = written(12);
+    let (segment, start) = ends[11];
+    let (last, end) = ends[12];
+    assert_eq!(segment, last);
+    let mut accepted = 0;
+    for cut in start + frame::HEADER_BYTES..end {
+        let mut torn = files.clone();
+        torn.get_mut(&segment).unwrap()[cut..].fill(0);
+        assert_eq!(open(&torn).unwrap().records, records(11), "a sound node cuts it");
+        accepted += usize::from(open_with(&torn, Defect::G06).unwrap().records != records(11));
+    }
+    assert!(accepted > 0);
+}
+
+/// A power loss after every batch: what was appended must be there.
+#[test]
+fn g07_a_power_loss_takes_a_segment_whose_name_was_not_synced() {
+    for (defects, lost) in [(Defects::NONE, false), (Defects::from_iter([Defect::G07]), true)] {
+        let disk = MemoryDisk::default();
+        let (mut wal, _) = Wal::open_with::<(u64, Vec<u8>)>(disk, NODE, SEGMENT_BYTES, defects).unwrap();
+        for number in 0..12 {
+            wal.append(&[encode_batch(&batch(number))]).unwrap();
+        }
+        let MemoryDisk { mut files, unnamed } = wal.into_disk();
+        assert!(files.len() > 1);
+        files.retain(|segment, _| !unnamed.contains(segment));
+        assert_eq!(open(&files).map_or(0, |recovered| recovered.records.len()) < records(12).len(), lost);
+    }
 }

@@ -89,8 +89,25 @@ impl Disk {
 impl Raft {
     pub(super) fn set_hard_state(&mut self, hard: HardState) {
         self.hard = hard;
-        self.disk.hard_state = None;
-        self.out.persist.push(Record::HardState(hard));
+        if let Some(record) = self.lasting_hard_state() {
+            self.disk.hard_state = None;
+            self.out.persist.push(record);
+        }
+    }
+
+    /// What the disk is to know of term and vote: both (RP2). Defect R01 keeps the vote to itself, R02 the term as well.
+    pub(super) fn lasting_hard_state(&self) -> Option<Record> {
+        let HardState { term, vote } = self.hard;
+        if self.config.defects.has(Defect::R02) {
+            return None;
+        }
+        let vote = vote.filter(|_| !self.config.defects.has(Defect::R01));
+        Some(Record::HardState(HardState { term, vote }))
+    }
+
+    /// How far this node's own disk is, for the leader to count. Defect R04 counts what is on its way there (RP1).
+    pub(super) fn own_matched(&self) -> Index {
+        if self.config.defects.has(Defect::R04) { self.log.last_index() } else { self.disk.durable_index() }
     }
 
     pub(super) fn append_entry(&mut self, entry: Entry) {

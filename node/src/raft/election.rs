@@ -38,6 +38,9 @@ impl Raft {
         if !self.has_pre_vote() {
             return self.campaign(false);
         }
+        if self.is_empty_authority() {
+            return self.campaign(true);
+        }
         self.role = Role::PreCandidate(Votes::default());
         self.note(Note::ElectionProbed { term: next(self.hard.term).0 });
         let last = self.log.last();
@@ -92,6 +95,9 @@ impl Raft {
         self.heard_at = self.now;
         self.reset_election_timer();
         self.role = Role::Follower;
+        if self.config.defects.has(Defect::R20) && self.hard.vote.is_some() {
+            self.set_hard_state(HardState { vote: None, ..self.hard });
+        }
         if self.leader != Some(leader) {
             self.lose_leader();
             self.leader = Some(leader);
@@ -166,8 +172,12 @@ impl Raft {
     }
 
     fn count_vote(&mut self, from: NodeId) {
+        let voters = self.membership().nodes();
         let Role::Candidate(votes) = &mut self.role else { return };
-        votes.granted.insert(from);
+        if !votes.granted.insert(from) && self.config.defects.has(Defect::R19) {
+            // A repeated vote counts as that of one who has not voted.
+            votes.granted.extend(voters.into_iter().find(|node| !votes.granted.contains(node)));
+        }
         if self.has_won() {
             self.take_office();
         }
@@ -179,9 +189,17 @@ impl Raft {
         self.reached(|node| votes.granted.contains(&node))
     }
 
+    /// Defect G09: a node whose disk is empty has been wiped, or is the first one: either way it takes itself for the one
+    /// to follow, at once, and others agree.
+    pub(super) fn is_empty_authority(&self) -> bool {
+        self.config.defects.has(Defect::G09) && self.log.last() == Position::default()
+    }
+
     /// The order of "up to date": the later last term, then the longer log (Raft 5.4.1).
     fn is_up_to_date(&self, last: Position) -> bool {
-        self.config.defects.has(Defect::R05) || last >= self.log.last()
+        let trusts = self.config.defects.has(Defect::R05)
+            || (self.config.defects.has(Defect::G09) && last == Position::default());
+        trusts || last >= self.log.last()
     }
 
     /// Defect R05 is plain early Raft, without pre-vote and without deafness to candidates while a leader is heard:

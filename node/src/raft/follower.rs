@@ -22,7 +22,8 @@ impl Raft {
         }
         self.follow(from, term);
         let (prev, entries) = self.skip_compacted(prev, entries);
-        if self.log.term_at(prev.index) != Some(prev.term) {
+        let is_unchecked = self.config.defects.has(Defect::R15);
+        if !self.log.term_at(prev.index).is_some_and(|term| term == prev.term || is_unchecked) {
             let hint = self.hint(prev.index);
             return self.reply_durable_term(from, Body::Rejected { prev: prev.index, hint });
         }
@@ -30,6 +31,9 @@ impl Raft {
         if entries.iter().zip(prev.index.0 + 1..).any(|(entry, index)| entry.index != Index(index)) {
             // Not what a leader sends: drop it like any message that does not decode.
             return;
+        }
+        if self.config.defects.has(Defect::R13) && self.log.last_index() > prev.index {
+            self.truncate(prev.index.next());
         }
         for entry in entries {
             self.accept(entry);
@@ -88,7 +92,8 @@ impl Raft {
     /// The leader vouches that everything up to here is committed and in this log. Never falls (RL3).
     fn learn_commit(&mut self, index: Index) {
         self.must(index <= self.log.last_index(), "a leader tells a follower what the follower has");
-        self.commit = self.commit.max(index.min(self.log.last_index()));
+        let index = index.min(self.log.last_index());
+        self.commit = if self.config.defects.has(Defect::R17) { index } else { self.commit.max(index) };
     }
 
     fn hint(&self, prev: Index) -> Hint {

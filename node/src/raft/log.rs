@@ -98,6 +98,14 @@ impl Log {
         }
     }
 
+    /// Leaves out everything up to `base`, of whatever term it is, and keeps what follows.
+    pub fn rebase(&mut self, base: Position) {
+        let count =
+            if base.index < self.base.index { self.entries.len() } else { self.offset(base.index.next()) };
+        self.entries.drain(..count.min(self.entries.len()));
+        self.base = base;
+    }
+
     /// Starts anew after `base`, without entries.
     pub fn reset(&mut self, base: Position) {
         self.base = base;

@@ -70,6 +70,8 @@ pub struct Raft {
     memberships: Memberships,
     /// The latest snapshot, if there is one.
     image: Option<Image>,
+    /// Whether the disk has only the index of that yet: defect R33.
+    owes_data: bool,
     /// One that a leader is sending.
     incoming: Option<Incoming>,
     disk: Disk,
@@ -131,7 +133,7 @@ impl Raft {
             return;
         }
         let Message { term, body } = message;
-        if term > self.hard.term && !self.ignores_higher_term() {
+        if term > self.hard.term && !self.ignores_higher_term(&body) {
             self.adopt_term(term, "a higher term was heard");
         }
         if term < self.hard.term && self.refuse_lower_term(from, &body) {
@@ -163,6 +165,11 @@ impl Raft {
     /// A request of a lower term is refused with the own term, so that its sender learns; a reply is dropped (RE3).
     /// Returns whether the message is dealt with. What clients pass on is of no term.
     fn refuse_lower_term(&mut self, from: NodeId, body: &Body) -> bool {
+        let is_request = !matches!(body, Body::Propose { .. } | Body::ReadIndex { .. });
+        if self.config.defects.has(Defect::R35) && is_request && !matches!(body, Body::ReadIndexReply { .. })
+        {
+            return true; // Who is behind is not told, hence stays behind.
+        }
         match body {
             Body::Append { .. } | Body::Heartbeat { .. } | Body::Commit { .. } | Body::Install(_) => {
                 if self.config.defects.has(Defect::R21) && !matches!(self.role, Role::Leader(_)) {
@@ -174,16 +181,19 @@ impl Raft {
             Body::PreVote { .. } => self.reply_durable_term(from, Body::PreVoteReply { granted: false }),
             Body::Appended { .. } | Body::Rejected { .. } | Body::HeartbeatReply { .. } => {}
             Body::InstallReply { .. } | Body::StaleTerm | Body::TimeoutNow | Body::Admin { .. } => {}
-            Body::PreVoteReply { .. } | Body::VoteReply { .. } => {}
+            Body::PreVoteReply { .. } | Body::VoteReply { .. } => {
+                return !self.config.defects.has(Defect::R19);
+            }
             Body::Propose { .. } | Body::ReadIndex { .. } | Body::ReadIndexReply { .. } => return false,
             Body::AdminReply { .. } => return false,
         }
         true
     }
 
-    /// A deposed leader of defect R21 stays in office whatever it hears.
-    fn ignores_higher_term(&self) -> bool {
-        self.config.defects.has(Defect::R21) && matches!(self.role, Role::Leader(_))
+    /// A deposed leader of defect R21 stays in office whatever it hears; those of R35 learn nothing from pre-votes.
+    fn ignores_higher_term(&self, body: &Body) -> bool {
+        let is_deaf = self.config.defects.has(Defect::R21) && matches!(self.role, Role::Leader(_));
+        is_deaf || (self.config.defects.has(Defect::R35) && matches!(body, Body::PreVote { .. }))
     }
 
     /// Takes in a record that was read back from disk.
@@ -315,6 +325,7 @@ impl Protocol for Raft {
             log: Log::default(),
             memberships: Memberships::new(Membership::of(&config.members)),
             image: None,
+            owes_data: false,
             incoming: None,
             commit: Index(0),
             handed: Index(0),
@@ -323,15 +334,21 @@ impl Protocol for Raft {
             election_at: now,
             heard_at: now,
             proposals: Proposals::default(),
-            reads: LocalReads::new(incarnation),
+            reads: LocalReads::new(incarnation, config.defects.has(Defect::R11B)),
             errands: Errands::default(),
             sweep_at: now,
             out: Effects::default(),
             config,
         };
         records.into_iter().for_each(|record| raft.replay(record));
+        if raft.config.defects.has(Defect::R02) {
+            raft.hard.term = raft.log.last().term;
+        }
         raft.disk = Disk::all_durable(raft.log.last_index());
         raft.reset_election_timer();
+        if raft.is_empty_authority() {
+            raft.election_at = now;
+        }
         raft
     }
 
@@ -344,6 +361,7 @@ impl Protocol for Raft {
             Input::Durable(ticket) => {
                 self.disk.durable(ticket);
                 self.count_own_vote();
+                self.write_data_if_defective();
             }
             Input::Snapshot(snapshot) => self.on_snapshot(snapshot),
         }

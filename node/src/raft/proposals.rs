@@ -12,7 +12,7 @@ use crate::api::{NodeId, Refusal, RefusalCode};
 use crate::defect::Defect;
 use crate::machine::{Author, Command};
 use crate::protocol::{Ask, Millis, Offered, OperationId};
-use crate::raft::config::PROPOSALS_MAX;
+use crate::raft::config::{PROPOSALS_MAX, UNCOMMITTED_MAX};
 use crate::raft::log::{Payload, Term};
 use crate::raft::message::Body;
 use crate::raft::{Raft, Role};
@@ -80,6 +80,11 @@ impl Raft {
             self.out.answer.push((id, Err(Refusal { code: RefusalCode::Overloaded, definite: true, text })));
             return None;
         }
+        if self.is_overtaxed() {
+            let text = "the leader has more operations under way than its cluster keeps up with".into();
+            self.out.answer.push((id, Err(Refusal { code: RefusalCode::Overloaded, definite: true, text })));
+            return None;
+        }
         let proposal = Proposal { command, waiting: vec![id], since: self.now, routed_at: None };
         self.proposals.open.insert(author, proposal);
         Some(author)
@@ -130,7 +135,7 @@ impl Raft {
 
     /// Commands of another node's clients. Without office they are dropped: the sender keeps them and will try again.
     pub(super) fn on_propose(&mut self, from: NodeId, commands: Vec<Command>) {
-        if !matches!(self.role, Role::Leader(_)) || self.is_handing_over() {
+        if !matches!(self.role, Role::Leader(_)) || self.is_handing_over() || self.is_overtaxed() {
             return;
         }
         for command in commands {
@@ -142,6 +147,13 @@ impl Raft {
         {
             progress.wants = last;
         }
+    }
+
+    /// Whether this leader has so much that is not committed that it takes no more. Its own clients are told. What other
+    /// nodes pass on is dropped: they cannot be told for sure, as a message may arrive twice; their queues fill up instead.
+    fn is_overtaxed(&self) -> bool {
+        let uncommitted = self.log.last_index().0.saturating_sub(self.commit.0);
+        matches!(self.role, Role::Leader(_)) && uncommitted >= UNCOMMITTED_MAX
     }
 
     /// Gives up on what has waited too long; gives the leader once more what may have been lost on the way.

@@ -34,6 +34,9 @@ const ROUNDS_REMEMBERED_MAX: usize = 64;
 pub(super) struct LocalReads {
     incarnation: Incarnation,
     asked_count: u64,
+    /// Defect R11b: whether a question is asked again under the same name, and which one is next.
+    reuses_names: bool,
+    reused: Option<ReadId>,
     /// Not answered yet, with the time to give up. The lists below may name reads that are no longer in here.
     open: BTreeMap<OperationId, Millis>,
     /// Waiting for somebody to ask.
@@ -71,10 +74,12 @@ enum Reader {
 }
 
 impl LocalReads {
-    pub(super) fn new(incarnation: Incarnation) -> Self {
+    pub(super) fn new(incarnation: Incarnation, reuses_names: bool) -> Self {
         Self {
             incarnation,
             asked_count: 0,
+            reuses_names,
+            reused: None,
             open: BTreeMap::new(),
             unasked: Vec::new(),
             asked: BTreeMap::new(),
@@ -97,9 +102,26 @@ impl LocalReads {
 
     /// There is a new leader: it is to be asked what the old one has not answered.
     pub(super) fn ask_anew(&mut self) {
-        for (_, question) in std::mem::take(&mut self.asked) {
-            self.unasked.extend(question.reads);
+        for (id, question) in std::mem::take(&mut self.asked) {
+            self.ask_again(id, question);
         }
+    }
+
+    fn ask_again(&mut self, id: ReadId, question: Question) {
+        self.unasked.extend(question.reads);
+        if self.reuses_names {
+            self.reused = self.reused.or(Some(id));
+        }
+    }
+
+    /// The reads that the answer to `id` is for: those of that question. Defect R11b releases all up to it.
+    fn answered(&mut self, id: ReadId) -> Vec<OperationId> {
+        if self.reuses_names && self.asked.contains_key(&id) {
+            let later = self.asked.split_off(&ReadId(id.0 + 1));
+            let released = std::mem::replace(&mut self.asked, later);
+            return released.into_values().flat_map(|question| question.reads).collect();
+        }
+        self.asked.remove(&id).map_or(Vec::new(), |question| question.reads)
     }
 
     /// A leader left office: its own clients' reads ask the next one.
@@ -152,7 +174,11 @@ impl Raft {
                 continue;
             }
             self.reads.open.insert(id, self.now + self.config.hold_ms);
-            self.reads.unasked.push(id);
+            if self.config.defects.has(Defect::R10) {
+                self.reads.confirmed.entry(Index(0)).or_default().push(id);
+            } else {
+                self.reads.unasked.push(id);
+            }
         }
     }
 
@@ -162,8 +188,10 @@ impl Raft {
         if self.reads.unasked.is_empty() {
             return;
         }
-        self.reads.asked_count += 1;
-        let id = ReadId(self.reads.incarnation.id(self.reads.asked_count));
+        let id = self.reads.reused.take().unwrap_or_else(|| {
+            self.reads.asked_count += 1;
+            ReadId(self.reads.incarnation.id(self.reads.asked_count))
+        });
         let reads = std::mem::take(&mut self.reads.unasked);
         self.reads.asked.insert(id, Question { asked_at: self.now, reads });
         self.send(leader, Body::ReadIndex { id });
@@ -176,8 +204,9 @@ impl Raft {
     }
 
     pub(super) fn on_read_index_reply(&mut self, id: ReadId, index: Index) {
-        if let Some(question) = self.reads.asked.remove(&id) {
-            self.reads.confirmed.entry(index).or_default().extend(question.reads);
+        let reads = self.reads.answered(id);
+        if !reads.is_empty() {
+            self.reads.confirmed.entry(index).or_default().extend(reads);
         }
     }
 
@@ -283,14 +312,15 @@ impl Raft {
             let text = "no leader confirmed the read in time".into();
             self.out.answer.push((id, Err(Refusal { code: RefusalCode::NoLeader, definite: true, text })));
         }
-        let LocalReads { asked, unasked, open, .. } = &mut self.reads;
-        asked.retain(|_, question| {
-            let is_alive = now.since(question.asked_at) < retry_ms;
-            if !is_alive {
-                unasked.append(&mut question.reads);
+        let is_lost = |question: &Question| now.since(question.asked_at) >= retry_ms;
+        let lost: Vec<ReadId> =
+            self.reads.asked.iter().filter(|(_, one)| is_lost(one)).map(|(id, _)| *id).collect();
+        for id in lost {
+            if let Some(question) = self.reads.asked.remove(&id) {
+                self.reads.ask_again(id, question);
             }
-            is_alive
-        });
+        }
+        let LocalReads { unasked, open, .. } = &mut self.reads;
         unasked.retain(|id| open.contains_key(id));
         if let Role::Leader(leadership) = &mut self.role
             && !leadership.reads.is_idle()

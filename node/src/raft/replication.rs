@@ -11,7 +11,7 @@ use crate::api::NodeId;
 use crate::defect::Defect;
 use crate::protocol::{Millis, Note};
 use crate::raft::admin::LeaderAdmin;
-use crate::raft::config::{APPEND_ENTRIES_MAX, APPENDS_IN_FLIGHT_MAX};
+use crate::raft::config::APPENDS_IN_FLIGHT_MAX;
 use crate::raft::log::{Entry, Index, Payload, Position};
 use crate::raft::message::{Body, Hint};
 use crate::raft::reads::LeaderReads;
@@ -271,10 +271,11 @@ impl Raft {
         let Role::Leader(leadership) = &self.role else { return };
         let held_by_quorum = self.reached(|node| match leadership.progress.get(&node) {
             Some(progress) => progress.matched,
-            None if node == self.config.node => self.disk.durable_index(),
+            None if node == self.config.node => self.own_matched(),
             None => Index(0),
         });
-        if held_by_quorum > self.commit && self.log.term_at(held_by_quorum) == Some(self.hard.term) {
+        let is_own = self.log.term_at(held_by_quorum) == Some(self.hard.term);
+        if held_by_quorum > self.commit && (is_own || self.config.defects.has(Defect::R07)) {
             self.commit = held_by_quorum;
         }
     }
@@ -298,7 +299,7 @@ impl Raft {
                     continue;
                 };
                 let prev = Position { term: prev_term, index };
-                let entries = self.log.from(progress.next, APPEND_ENTRIES_MAX).to_vec();
+                let entries = self.log.from(progress.next, self.config.append_entries_max()).to_vec();
                 let end = Index(index.0 + entries.len() as u64);
                 progress.told = progress.told.max(commit.min(end));
                 progress.sent(end, self.now);

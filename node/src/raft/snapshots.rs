@@ -11,7 +11,9 @@
 use std::sync::Arc;
 
 use crate::api::NodeId;
+use crate::defect::Defect;
 use crate::machine::Machine;
+use crate::machine::sessions::Limits;
 use crate::protocol::{Millis, Note, Snapshot};
 use crate::raft::Raft;
 use crate::raft::log::{Index, Position, Term};
@@ -84,7 +86,9 @@ impl Raft {
     pub(super) fn want_snapshot(&mut self) {
         let taken = self.image.as_ref().map_or(Index(0), |image| image.last.index);
         let is_due = self.handed.0.saturating_sub(taken.0) >= self.config.snapshot_entries;
-        self.out.snapshot = is_due && self.disk.is_checkpoint_durable();
+        // Only defects apply what is no longer in the log.
+        let is_there = self.log.term_at(self.handed).is_some();
+        self.out.snapshot = is_due && is_there && self.disk.is_checkpoint_durable();
     }
 
     /// The state machine as it was asked for.
@@ -94,7 +98,15 @@ impl Raft {
             self.log.term_at(self.handed).expect("what is applied after the last snapshot is in the log");
         let last = Position { term, index: self.handed };
         let membership = self.memberships.at(self.handed).clone();
-        self.stand_on(Image { last, membership, state: snapshot.state });
+        let image = Image { last, membership, state: snapshot.state };
+        if self.config.defects.has(Defect::R33) {
+            let stale = Image { state: self.state_without_data(last.index), ..image.clone() };
+            self.stand_on(stale);
+            self.image = Some(image);
+            self.owes_data = true;
+        } else {
+            self.stand_on(image);
+        }
         self.note(Note::SnapshotTaken { index: last.index.0 });
         let kept = Index(last.index.0.saturating_sub(self.config.kept_entries()));
         self.log.compact(kept);
@@ -104,10 +116,11 @@ impl Raft {
     fn stand_on(&mut self, image: Image) {
         let index = image.last.index;
         self.memberships.compact(index);
+        let hard_state = self.lasting_hard_state();
         let out = &mut self.out;
         out.persist.clear();
         out.persist.push(Record::Snapshot(image.clone()));
-        out.persist.push(Record::HardState(self.hard));
+        out.persist.extend(hard_state);
         out.persist.extend(self.log.from(index.next(), usize::MAX).iter().cloned().map(Record::Entry));
         out.replaces = true;
         self.image = Some(image);
@@ -120,7 +133,7 @@ impl Raft {
         }
         self.follow(from, term);
         let last = part.last;
-        if last.index <= self.commit {
+        if last.index <= self.commit && !self.config.defects.has(Defect::R30) {
             // No news: what is committed here is what the leader has.
             self.incoming = None;
             return self.reply_durable(from, Body::Appended { matched: last.index }, last.index);
@@ -134,7 +147,9 @@ impl Raft {
         self.incoming = None;
         if Machine::decode(&state).is_ok_and(|machine| machine.applied() == last.index.0) {
             self.install(Image { last, membership: part.membership, state });
-            self.reply_durable(from, Body::Appended { matched: last.index }, last.index);
+            let matched =
+                if self.config.defects.has(Defect::R30) { self.log.last_index() } else { last.index };
+            self.reply_durable(from, Body::Appended { matched }, matched);
         } else {
             self.note(Note::SnapshotRefused { index: last.index.0 });
         }
@@ -157,8 +172,9 @@ impl Raft {
     /// Goes on from the leader's snapshot. Entries beyond it stay if they follow from it; else the log was another one.
     fn install(&mut self, image: Image) {
         let last = image.last;
-        if self.log.term_at(last.index) == Some(last.term) {
-            self.log.compact(last.index);
+        let follows = self.log.term_at(last.index) == Some(last.term);
+        if follows || self.config.defects.has(Defect::R30) {
+            self.log.rebase(last);
         } else {
             self.disk.cut(self.commit);
             self.log.reset(last);
@@ -172,5 +188,24 @@ impl Raft {
         // What this node's clients wait for may be decided by what was skipped.
         self.proposals.route_anew();
         self.route_proposals();
+    }
+
+    /// Defect R33: the state before, moved on to `index` without its data.
+    fn state_without_data(&self, index: Index) -> Arc<[u8]> {
+        let before = self.image.as_ref().and_then(|image| Machine::decode(&image.state).ok());
+        let mut machine = before.unwrap_or_else(|| Machine::new(Limits::default()));
+        for index in machine.applied() + 1..=index.0 {
+            machine.apply(index, None);
+        }
+        machine.encode().into()
+    }
+
+    /// Defect R33: the index is on disk, now the data.
+    pub(super) fn write_data_if_defective(&mut self) {
+        if self.owes_data && self.disk.is_checkpoint_durable() {
+            self.owes_data = false;
+            let image = self.image.clone().expect("it was taken");
+            self.stand_on(image);
+        }
     }
 }

@@ -44,6 +44,7 @@ mod tests {
 
     use super::*;
     use crate::api::NodeId;
+    use crate::defect::{Defect, Defects};
     use crate::storage::disk::SegmentNumber;
     use crate::storage::wal::encode_batch;
 
@@ -117,5 +118,14 @@ mod tests {
         let mut defective = wal(2);
         defective.stop_syncing();
         assert!(defective.append(&[encode_batch(&[1_u64])]).is_ok());
+    }
+
+    #[test]
+    fn g08_what_a_failed_sync_did_not_write_is_reported_durable() {
+        for (defects, reported) in [(Defects::NONE, false), (Defects::from_iter([Defect::G08]), true)] {
+            let disk = FailingDisk { syncs: 0, fails_from: 2 };
+            let (mut wal, _) = Wal::open_with::<u64>(disk, NodeId(1), 4096, defects).unwrap();
+            assert_eq!(wal.append(&[encode_batch(&[1_u64])]).is_ok(), reported);
+        }
     }
 }

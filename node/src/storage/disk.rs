@@ -23,6 +23,12 @@ pub trait Disk {
     /// durable under its name; after a crash on the way, it is there as a whole or not at all.
     fn create(&mut self, segment: SegmentNumber, size: usize, head: &[u8]) -> io::Result<()>;
 
+    /// As [`Disk::create`], but the name may be lost in a crash: what defect G07 asks for. A disk whose names are durable by
+    /// themselves does the same for both.
+    fn create_unnamed(&mut self, segment: SegmentNumber, size: usize, head: &[u8]) -> io::Result<()> {
+        self.create(segment, size, head)
+    }
+
     /// Hints that a segment of `size` bytes will be created before long.
     fn expect_create(&mut self, size: usize);
 
@@ -114,6 +120,11 @@ impl Disk for FileDisk {
     }
 
     fn create(&mut self, segment: SegmentNumber, size: usize, head: &[u8]) -> io::Result<()> {
+        self.create_unnamed(segment, size, head)?;
+        self.handle.sync_all()
+    }
+
+    fn create_unnamed(&mut self, segment: SegmentNumber, size: usize, head: &[u8]) -> io::Result<()> {
         let spare = self.directory.join(SPARE);
         let is_ready = match self.spare.take() {
             Some((spare_size, zeros)) => {
@@ -129,7 +140,6 @@ impl Disk for FileDisk {
         file.write_all_at(head, 0)?;
         file.sync_all()?;
         fs::rename(&spare, self.path(segment))?;
-        self.handle.sync_all()?;
         self.open = Some((segment, file));
         Ok(())
     }

@@ -8,10 +8,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::api::NodeId;
+use crate::defect::{Defect, Defects};
 use crate::protocol::Incarnation;
 use crate::storage::disk::{Disk, SegmentNumber};
 use crate::storage::frame;
-use crate::storage::segment::{self, Damage};
+use crate::storage::segment::{self, Damage, Scan};
 
 /// Size of a segment, unless a single batch needs a larger one.
 pub const SEGMENT_BYTES: usize = 8 << 20;
@@ -102,6 +103,7 @@ pub struct Wal<D> {
     offset: usize,
     sequence: u64,
     syncs: bool,
+    defects: Defects,
 }
 
 impl<D: Disk> Wal<D> {
@@ -110,13 +112,27 @@ impl<D: Disk> Wal<D> {
     /// # Errors
     /// When the disk fails, or holds anything that had been durable and is now damaged or missing.
     pub fn open<R: DeserializeOwned>(
-        mut disk: D,
+        disk: D,
         node: NodeId,
         segment_bytes: usize,
     ) -> Result<(Self, Recovered<R>), StorageError> {
+        Self::open_with(disk, node, segment_bytes, Defects::NONE)
+    }
+
+    /// The same, with planted defects.
+    ///
+    /// # Errors
+    /// Those of [`Wal::open`], less what a defect overlooks.
+    pub fn open_with<R: DeserializeOwned>(
+        mut disk: D,
+        node: NodeId,
+        segment_bytes: usize,
+        defects: Defects,
+    ) -> Result<(Self, Recovered<R>), StorageError> {
         let segments = disk.segments().map_err(|source| failed("listing the segments", source))?;
         let start = find_start(&mut disk, &segments)?;
-        let mut reader = Reader { node, records: Vec::new(), incarnation: 0, sequence: start.sequence };
+        let mut reader =
+            Reader { node, records: Vec::new(), incarnation: 0, sequence: start.sequence, defects };
         let mut cut = None;
         let mut position = (0, 0, 0);
         let live = segments.iter().filter(|segment| **segment >= start.segment);
@@ -135,12 +151,29 @@ impl<D: Disk> Wal<D> {
                 cut = Some((file, end, torn_bytes));
             }
             position = (*segment, bytes.len(), end);
+            if !is_last && torn_bytes > 0 {
+                // Only defect G05 gets here: what follows a damaged frame is dropped.
+                for dropped in segments.iter().filter(|later| *later > segment) {
+                    disk.remove(*dropped).map_err(|source| failed(&disk.name(*dropped), source))?;
+                }
+                break;
+            }
         }
         let (segment, size, offset) = position;
         let sequence = reader.sequence;
         let incarnation = reader.incarnation + 1;
-        let mut wal =
-            Self { disk, node, incarnation, segment, segment_bytes, size, offset, sequence, syncs: true };
+        let mut wal = Self {
+            disk,
+            node,
+            incarnation,
+            segment,
+            segment_bytes,
+            size,
+            offset,
+            sequence,
+            syncs: true,
+            defects,
+        };
         wal.write(&[&control(&Control::Opened { incarnation })])?;
         wal.forget_before(start.segment)?;
         Ok((wal, Recovered { records: reader.records, incarnation: Incarnation(incarnation), cut }))
@@ -197,7 +230,7 @@ impl<D: Disk> Wal<D> {
         }
         let bytes = frame::encode(self.sequence, parts);
         let written = self.disk.write(self.segment, self.offset, &bytes);
-        let durable = written.and_then(|()| if self.syncs { self.disk.sync(self.segment) } else { Ok(()) });
+        let durable = written.and_then(|()| self.sync());
         durable.map_err(|source| failed(&self.disk.name(self.segment), source))?;
         self.sequence += 1;
         self.offset += bytes.len();
@@ -207,13 +240,26 @@ impl<D: Disk> Wal<D> {
         Ok(())
     }
 
+    fn sync(&mut self) -> io::Result<()> {
+        if !self.syncs {
+            return Ok(());
+        }
+        let outcome = self.disk.sync(self.segment);
+        if self.defects.has(Defect::G08) { Ok(()) } else { outcome }
+    }
+
     /// Starts the next segment, with room for a frame of `needed` bytes.
     fn roll(&mut self, needed: usize) -> Result<(), StorageError> {
         let segment = self.segment + 1;
         let start = Control::Start { version: FORMAT_VERSION, node: self.node, segment };
         let head = frame::encode(self.sequence, &[&control(&start)]);
         let size = self.segment_bytes.max((head.len() + needed).next_multiple_of(4096));
-        self.disk.create(segment, size, &head).map_err(|source| failed(&self.disk.name(segment), source))?;
+        let created = if self.defects.has(Defect::G07) {
+            self.disk.create_unnamed(segment, size, &head)
+        } else {
+            self.disk.create(segment, size, &head)
+        };
+        created.map_err(|source| failed(&self.disk.name(segment), source))?;
         self.sequence += 1;
         self.segment = segment;
         self.size = size;
@@ -278,6 +324,7 @@ struct Reader<R> {
     records: Vec<R>,
     incarnation: u64,
     sequence: u64,
+    defects: Defects,
 }
 
 impl<R: DeserializeOwned> Reader<R> {
@@ -290,8 +337,14 @@ impl<R: DeserializeOwned> Reader<R> {
         is_last: bool,
     ) -> Result<(usize, usize), StorageError> {
         let corrupt = |offset, what: String| StorageError::Corrupt { file: file.to_owned(), offset, what };
-        let scan = segment::scan(bytes, self.sequence, is_last)
-            .map_err(|Damage { offset, what }| corrupt(offset, what.to_owned()))?;
+        let scan = match segment::scan(bytes, self.sequence, is_last) {
+            Err(Damage { offset, .. }) if offset > 0 && self.defects.has(Defect::G05) => {
+                let intact = segment::scan(&bytes[..offset], self.sequence, false);
+                intact.map(|intact| Scan { torn_bytes: bytes.len() - offset, ..intact })
+            }
+            other => other,
+        };
+        let scan = scan.map_err(|Damage { offset, what }| corrupt(offset, what.to_owned()))?;
         if scan.frames.is_empty() {
             return Err(corrupt(
                 0,
@@ -318,7 +371,25 @@ impl<R: DeserializeOwned> Reader<R> {
                 _ => return Err(corrupt(offset, "a frame of unknown kind".into())),
             }
         }
+        if scan.torn_bytes > 0 && self.defects.has(Defect::G06) {
+            self.replay_torn(&bytes[scan.end..]);
+        }
         Ok((scan.end, scan.torn_bytes))
+    }
+
+    /// Defect G06: the records of a torn frame, as far as they decode.
+    fn replay_torn(&mut self, bytes: &[u8]) {
+        let Some((&KIND_RECORDS, mut body)) = bytes.get(frame::HEADER_BYTES..).and_then(<[u8]>::split_first)
+        else {
+            return;
+        };
+        while let Some((length, rest)) = body.split_first_chunk::<LENGTH_BYTES>()
+            && let Some((record, rest)) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)
+            && let Ok((record, [])) = postcard::take_from_bytes(record)
+        {
+            self.records.push(record);
+            body = rest;
+        }
     }
 
     fn control(

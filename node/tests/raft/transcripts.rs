@@ -233,14 +233,9 @@ fn describe(message: &Message) -> String {
             commit.0
         ),
         Body::Propose { commands } => format!("propose {} commands", commands.len()),
-        Body::Install(Part { last, offset, bytes, is_last, .. }) => {
-            let end = if *is_last { ", the last" } else { "" };
-            format!(
-                "snapshot of {}:{} from {offset}, {} bytes{end}",
-                last.term.0,
-                last.index.0,
-                bytes.0.len()
-            )
+        Body::Install(Part { last, offset, is_last, .. }) => {
+            let end = if *is_last { ", the last part" } else { "" };
+            format!("snapshot of {}:{} from byte {offset}{end}", last.term.0, last.index.0)
         }
         body => format!("{body:?}"),
     };

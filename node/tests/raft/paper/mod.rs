@@ -1,6 +1,7 @@
 //! One test per sentence of the Raft paper (extended version; *thesis* where so said), named as the claim it makes.
 
 mod clients;
+mod defects;
 mod election;
 mod membership;
 mod replication;

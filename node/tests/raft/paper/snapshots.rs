@@ -35,13 +35,13 @@ fn sound(cluster: &Cluster) {
 }
 
 /// A snapshot of a real state, taken elsewhere: the leader's after its tenth entry and some more.
-fn image() -> Image {
+pub(super) fn image() -> Image {
     let mut cluster = compacting(3);
     write(&mut cluster, 1, 20);
     cluster.replica(N1).core().image().unwrap().clone()
 }
 
-fn whole(image: &Image) -> Body {
+pub(super) fn whole(image: &Image) -> Body {
     Body::Install(Part {
         last: image.last,
         membership: image.membership.clone(),
