@@ -237,6 +237,17 @@ pub struct View {
     pub commit: u64,
 }
 
+/// Who takes part, and how much of the log there is.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Extent {
+    /// The members, as far as this node knows: those that vote.
+    pub members: Vec<NodeId>,
+    /// Last position left out of the log because a snapshot stands for it; 0 if all of it is there.
+    pub base: u64,
+    /// Last position of the latest snapshot; 0 if there is none.
+    pub snapshot: u64,
+}
+
 /// A replication protocol as a pure state machine: equal inputs at equal times give equal effects.
 pub trait Protocol: Sized + 'static {
     /// What must survive a crash. Replayed in order, records rebuild the core.
@@ -277,4 +288,9 @@ pub trait Protocol: Sized + 'static {
 
     /// What the core believes.
     fn view(&self) -> View;
+
+    /// Who takes part, and how much of the log there is.
+    fn extent(&self) -> Extent {
+        Extent::default()
+    }
 }

@@ -12,7 +12,8 @@ use crate::defect::Defect;
 use crate::machine::sessions::Limits;
 use crate::machine::{Author, Command, Machine};
 use crate::protocol::{
-    Ask, Decided, Effects, Incarnation, Input, Millis, Note, Offered, OperationId, Protocol, Snapshot, Ticket,
+    Ask, Decided, Effects, Extent, Incarnation, Input, Millis, Note, Offered, OperationId, Protocol,
+    Snapshot, Ticket,
 };
 use crate::settings::{Reads, Settings};
 
@@ -136,7 +137,11 @@ impl<P: Protocol> Replica<P> {
     /// The node's view of itself.
     pub fn status(&self) -> Status {
         let view = self.core.view();
+        let Extent { members, base, snapshot } = self.core.extent();
         Status {
+            members,
+            base,
+            snapshot,
             node: self.settings.node,
             protocol: P::NAME.into(),
             reads: self.settings.reads.to_string(),

@@ -40,6 +40,12 @@ pub struct Status {
     pub term: u64,
     /// Whom it believes to lead.
     pub leader: Option<NodeId>,
+    /// The members of the cluster, as far as the node knows; empty for a protocol that does not say.
+    pub members: Vec<NodeId>,
+    /// Last position left out of its log because a snapshot stands for it.
+    pub base: u64,
+    /// Last position of its latest snapshot; 0 if it has none.
+    pub snapshot: u64,
     /// Last position of its log.
     pub last: u64,
     /// Highest position that it knows to be committed.

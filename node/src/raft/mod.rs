@@ -43,7 +43,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::api::{NodeId, Role as ApiRole};
 use crate::defect::Defect;
-use crate::protocol::{Decided, Effects, Incarnation, Input, Millis, Note, Protocol, View};
+use crate::protocol::{Decided, Effects, Extent, Incarnation, Input, Millis, Note, Protocol, View};
 use crate::settings::Settings;
 use admin::Errands;
 use durability::Disk;
@@ -380,6 +380,14 @@ impl Protocol for Raft {
         };
         let is_idle = self.proposals.is_empty() && self.reads.is_empty() && self.errands.is_empty();
         if is_idle { role_at } else { role_at.min(self.sweep_at) }
+    }
+
+    fn extent(&self) -> Extent {
+        Extent {
+            members: self.membership().nodes(),
+            base: self.log.base().index.0,
+            snapshot: self.image.as_ref().map_or(0, |image| image.last.index.0),
+        }
     }
 
     fn view(&self) -> View {

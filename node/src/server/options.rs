@@ -34,6 +34,10 @@ pub struct Options {
     #[arg(long = "peer", value_name = "N=ADDRESS:PORT")]
     pub peers: Vec<PeerAddress>,
 
+    /// A first member of the cluster, among the peers and this node; repeat for all. Without any, all of them are members
+    #[arg(long = "member", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub members: Vec<u32>,
+
     /// Replication protocol
     #[arg(long, value_name = "NAME", default_value = "raft")]
     pub protocol: ProtocolName,
@@ -163,8 +167,12 @@ impl Options {
         }
         nodes.sort_unstable();
         let observes = |node: &NodeId| self.observers.contains(&node.0);
+        let members = match self.members.as_slice() {
+            [] => nodes.iter().copied().filter(|node| !observes(node)).collect(),
+            members => members.iter().copied().map(NodeId).collect(),
+        };
         Settings {
-            members: nodes.iter().copied().filter(|node| !observes(node)).collect(),
+            members,
             weights: self.weights.iter().map(|Weight { node, weight }| (*node, *weight)).collect(),
             election_ms: self.election_ms.clone(),
             heartbeat_ms: self.heartbeat_ms,

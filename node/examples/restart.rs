@@ -1,0 +1,132 @@
+//! Measures what a long log costs: a node alone writes entries to a directory, is started again on it, and serves a read.
+//!
+//! `cargo run --release -p rashomon-node --example restart -- --entries 1000000 --snapshot-entries 2000000`
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Parser;
+use rashomon_node::api::{NodeId, Operation, Reply, Request, Sequence, SessionId, Sessioned};
+use rashomon_node::protocol::{Millis, Protocol};
+use rashomon_node::raft::Raft;
+use rashomon_node::raft::message::Record;
+use rashomon_node::replica::{Event, Output, Replica};
+use rashomon_node::settings::{SNAPSHOT_ENTRIES, Settings};
+use rashomon_node::storage::wal::{SEGMENT_BYTES, encode_batch};
+use rashomon_node::storage::{FileDisk, Wal};
+
+#[derive(Parser)]
+struct Options {
+    /// Where to write; must be empty or missing
+    #[arg(long)]
+    data: PathBuf,
+    /// Entries to write
+    #[arg(long, default_value_t = 1_000_000)]
+    entries: u64,
+    /// Keys
+    #[arg(long, default_value_t = 1_000)]
+    keys: u64,
+    /// Entries after which the log is compacted
+    #[arg(long, default_value_t = SNAPSHOT_ENTRIES)]
+    snapshot_entries: u64,
+}
+
+/// Operations that travel together.
+const BATCH: u64 = 512;
+const NODE: NodeId = NodeId(1);
+
+/// A node alone, on its disk.
+struct Node {
+    replica: Replica<Raft>,
+    wal: Wal<FileDisk>,
+    now: Millis,
+    replies: Vec<Reply>,
+}
+
+impl Node {
+    fn start(options: &Options) -> Self {
+        let settings =
+            Settings { snapshot_entries: options.snapshot_entries, ..Settings::new(NODE, vec![NODE]) };
+        let disk = FileDisk::open(&options.data).expect("the directory is usable");
+        let (wal, recovered) = Wal::open::<Record>(disk, NODE, SEGMENT_BYTES).expect("the log is usable");
+        let replica = Replica::restore(settings, recovered.incarnation, recovered.records, Millis(0));
+        Self { replica, wal, now: Millis(0), replies: Vec::new() }
+    }
+
+    /// Takes an event and all that follows from it.
+    fn step(&mut self, event: Event<<Raft as Protocol>::Message>) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let Output { persist, replaces, ticket, answers, .. } = self.replica.step(self.now, event);
+            if !persist.is_empty() {
+                let batch = encode_batch(&persist);
+                let written = if replaces { self.wal.replace(&batch) } else { self.wal.append(&[batch]) };
+                written.expect("the disk works");
+                events.push_back(Event::Durable(ticket));
+            }
+            self.replies.extend(answers.into_iter().filter_map(|(_, answer)| answer.ok()));
+        }
+    }
+
+    /// Asks for these operations and waits for the replies; time passes as the node wants.
+    fn ask(&mut self, requests: Vec<Request>) -> Vec<Reply> {
+        let count = requests.len();
+        let named = requests.into_iter().map(|request| (self.replica.name(), request)).collect();
+        self.step(Event::Requests(named));
+        while self.replies.len() < count {
+            self.now = self.now.max(self.replica.wake_at());
+            self.step(Event::Tick);
+        }
+        std::mem::take(&mut self.replies)
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "a measurement measures time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Most memory that this process has held, as the kernel tells it.
+fn memory_peak() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or("unknown".into(), |line| line.trim().to_owned())
+}
+
+fn main() {
+    let options = Options::parse();
+    let mut node = Node::start(&options);
+    let opened = node.ask(vec![Request { sessioned: None, seen: 0, operation: Operation::OpenSession }]);
+    let [Reply::Opened(session)] = opened[..] else { panic!("no session: {opened:?}") };
+    let started = now();
+    for first in (1..=options.entries).step_by(usize::try_from(BATCH).expect("small")) {
+        let last = (first + BATCH - 1).min(options.entries);
+        let requests = (first..=last).map(|sequence| write(session, sequence, options.keys));
+        node.ask(requests.collect());
+    }
+    let extent = node.replica.core().extent();
+    println!(
+        "wrote {} entries in {:.2?}: log after {}, snapshot of {}, memory at most {}",
+        options.entries,
+        started.elapsed(),
+        extent.base,
+        extent.snapshot,
+        memory_peak()
+    );
+    drop(node);
+    let started = now();
+    let mut node = Node::start(&options);
+    let read = node.ask(vec![Request { sessioned: None, seen: 0, operation: Operation::read("k0") }]);
+    println!(
+        "started again and read {read:?} after {:.2?}, memory at most {}",
+        started.elapsed(),
+        memory_peak()
+    );
+}
+
+fn write(session: SessionId, sequence: u64, keys: u64) -> Request {
+    let sessioned = Some(Sessioned { session, sequence: Sequence(sequence) });
+    let value = i64::try_from(sequence).expect("fits");
+    Request { sessioned, seen: 0, operation: Operation::write(format!("k{}", sequence % keys), value) }
+}
