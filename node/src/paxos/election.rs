@@ -90,12 +90,12 @@ impl Paxos {
         }
         willing.insert(from);
         if willing.is_majority_of(count) {
-            self.prepare();
+            self.prepare(None);
         }
     }
 
     /// Phase 1a. The own promise comes first: only once it is durable may others hear of the ballot (PP1).
-    pub(super) fn prepare(&mut self) {
+    pub(super) fn prepare(&mut self, released: Option<Ballot>) {
         let ballot = self.next_ballot();
         self.reset_election_timer();
         let Ok(rises) = self.slots.promised.raise(ballot) else {
@@ -116,7 +116,7 @@ impl Paxos {
         }));
         self.note(Note::ElectionStarted { term: ballot.round });
         for node in self.other_members().collect::<Vec<_>>() {
-            self.out.send_durable.push((node, Message::Prepare { ballot, from }));
+            self.out.send_durable.push((node, Message::Prepare { ballot, from, released }));
         }
         self.once_durable(Own::Promise(ballot));
     }
@@ -129,9 +129,9 @@ impl Paxos {
     }
 
     /// Phase 1b: the promise, and everything accepted from the asked slot on (PP2).
-    pub(super) fn on_prepare(&mut self, from: NodeId, ballot: Ballot, first: Slot) {
-        let is_new = ballot != self.slots.promised();
-        if !self.is_acceptor() || (is_new && ballot > self.slots.promised() && self.hears_leader()) {
+    pub(super) fn on_prepare(&mut self, from: NodeId, ballot: Ballot, first: Slot, released: Option<Ballot>) {
+        let is_loyal = self.hears_leader() && !self.is_released(released);
+        if !self.is_acceptor() || (ballot > self.slots.promised() && is_loyal) {
             return;
         }
         match self.slots.promised.raise(ballot) {
@@ -193,7 +193,7 @@ impl Paxos {
                 campaign.reported_to.insert(node, rest);
                 // A candidate that gets on is in no hurry to start over.
                 self.reset_election_timer();
-                self.send(node, Message::Prepare { ballot, from: rest });
+                self.send(node, Message::Prepare { ballot, from: rest, released: None });
             }
             None => {
                 campaign.promises.insert(node);

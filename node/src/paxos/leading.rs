@@ -31,6 +31,8 @@ pub(super) struct Office {
     pub(super) peers: BTreeMap<NodeId, Peer>,
     pub(super) heartbeat_at: Millis,
     pub(super) reads: LeaderReads,
+    /// Whether it has made way for another: it never has a lease again in this ballot.
+    pub(super) makes_way: bool,
 }
 
 /// What a leader knows of another node.
@@ -69,6 +71,7 @@ impl Paxos {
             peers: self.others().map(peer).collect(),
             heartbeat_at: now + self.settings.heartbeat_ms,
             reads: LeaderReads::default(),
+            makes_way: false,
         }));
         self.follows = None;
         self.reads.ask_anew();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::api::NodeId;
 use crate::machine::Command;
 use crate::paxos::basic::{Accepted, Ballot};
 use crate::protocol::Snapshot;
@@ -87,6 +88,8 @@ pub enum Message {
         ballot: Ballot,
         /// The first slot that the candidate does not know to be chosen, or whose report is wanted next.
         from: Slot,
+        /// The ballot whose leader has made way for the candidate, if one has.
+        released: Option<Ballot>,
     },
     /// Phase 1b: promised; and this is what the slots hold.
     Promise {
@@ -185,6 +188,16 @@ pub enum Message {
     Propose {
         /// In the order they came in.
         commands: Vec<Command>,
+    },
+    /// Let this node lead instead.
+    MakeWay {
+        /// That one.
+        heir: NodeId,
+    },
+    /// Prepare a ballot at once: this leader has made way.
+    TakeOver {
+        /// The leader's.
+        ballot: Ballot,
     },
     /// How far must I have applied to read?
     ReadIndex {

@@ -41,6 +41,7 @@ use crate::api::{NodeId, Role as ApiRole};
 use crate::defect::Defect;
 use crate::protocol::{Decided, Effects, Incarnation, Input, Millis, Note, Protocol, Snapshot, View};
 use crate::settings::Settings;
+use admin::Errand;
 use basic::{Ballot, Tally};
 use durability::Disk;
 use election::Campaign;
@@ -82,6 +83,7 @@ pub struct Paxos {
     catch_up: CatchUp,
     proposals: Proposals,
     reads: LocalReads,
+    errands: Vec<Errand>,
     sweep_at: Millis,
     out: Effects<Record, Message>,
 }
@@ -124,7 +126,11 @@ impl Paxos {
             Message::Here { nonce, standing } => self.on_here(from, nonce, standing),
             Message::Probe { ballot } => self.on_probe(from, ballot),
             Message::Willing { ballot, promised } => self.on_willing(from, ballot, promised),
-            Message::Prepare { ballot, from: first } => self.on_prepare(from, ballot, first),
+            Message::Prepare { ballot, from: first, released } => {
+                self.on_prepare(from, ballot, first, released);
+            }
+            Message::MakeWay { heir } => self.make_way(heir),
+            Message::TakeOver { ballot } => self.on_take_over(from, ballot),
             Message::Promise { ballot, from: first, compacted, slots, rest } => {
                 self.on_promise(from, ballot, first, compacted, slots, rest);
             }
@@ -160,6 +166,7 @@ impl Paxos {
     /// What every step ends with: pass on what has become possible.
     fn finish(&mut self) {
         self.route_proposals();
+        self.run_errands();
         if matches!(self.role, Role::Leading(_)) {
             self.lead();
         } else {
@@ -168,6 +175,7 @@ impl Paxos {
         if self.now >= self.sweep_at {
             self.sweep_proposals();
             self.sweep_reads();
+            self.sweep_errands();
             self.sweep_at = self.now + config::SWEEP_MS;
         }
         self.hand_out();
@@ -238,6 +246,7 @@ impl Protocol for Paxos {
             catch_up: CatchUp::default(),
             proposals: Proposals::default(),
             reads: LocalReads::new(incarnation),
+            errands: Vec::new(),
             sweep_at: now,
             out: Effects::default(),
             settings,
@@ -268,7 +277,8 @@ impl Protocol for Paxos {
             _ => self.election_at,
         };
         at = self.ask_standing_at().map_or(at, |ask_at| at.min(ask_at));
-        if self.proposals.is_empty() && self.reads.is_empty() { at } else { at.min(self.sweep_at) }
+        let is_idle = self.proposals.is_empty() && self.reads.is_empty() && self.errands.is_empty();
+        if is_idle { at } else { at.min(self.sweep_at) }
     }
 
     fn view(&self) -> View {

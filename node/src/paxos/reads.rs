@@ -238,7 +238,7 @@ impl Paxos {
         let wants_lease = self.settings.reads == Reads::Lease || self.settings.defects.has(Defect::P14);
         let Role::Leading(office) = &self.role else { return false };
         let is_fresh = |at: Millis| self.now.since(at) < self.settings.read_lease_ms();
-        wants_lease && office.reads.leased_at.is_some_and(is_fresh)
+        wants_lease && !office.makes_way && office.reads.leased_at.is_some_and(is_fresh)
     }
 
     /// Gives up on reads that have waited too long, asks again where no answer came. A read changes nothing, so giving

@@ -50,6 +50,8 @@ pub(crate) struct Run<P: Checked> {
     history: History,
     /// Whether the members change and leadership is handed on, now and then.
     reshapes: bool,
+    /// Whether leadership alone is handed on, now and then.
+    hands_over: bool,
     oddities: Vec<String>,
     next_value: i64,
 }
@@ -75,6 +77,7 @@ impl<P: Checked> Run<P> {
             failed: Vec::new(),
             history: History::new(KEYS),
             reshapes: false,
+            hands_over: false,
             oddities: Vec::new(),
             next_value: 0,
         };
@@ -90,9 +93,21 @@ impl<P: Checked> Run<P> {
         self
     }
 
+    /// The same with leadership handed on, now and then.
+    pub(crate) fn handing_over(mut self) -> Self {
+        self.hands_over = true;
+        self
+    }
+
     pub(crate) fn go(&mut self) {
         for _ in 0..STEPS {
             self.fault();
+            if self.hands_over && self.rng.random_bool(0.003) {
+                let (node, heir) = (self.any_node(), self.any_node());
+                if self.is_up(node) {
+                    self.cluster.ask(node, None, Operation::Admin(Admin::Lead(heir)));
+                }
+            }
             if self.reshapes && self.rng.random_bool(0.003) {
                 self.reshape();
             }

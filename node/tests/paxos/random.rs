@@ -4,7 +4,7 @@ use rashomon_node::defect::{Defect, Defects};
 use rashomon_node::paxos::Paxos;
 use rashomon_node::settings::{Reads, Settings};
 
-use crate::cluster::random::{check_sound, complaints};
+use crate::cluster::random::{Run, check_sound, complaints, seeds};
 
 #[test]
 fn sound_nodes_survive_random_schedules() {
@@ -24,6 +24,15 @@ fn sound_leases_survive_random_schedules() {
 #[test]
 fn reads_through_the_log_survive_random_schedules() {
     check_sound::<Paxos>(200..210, |config| config.reads = Reads::Log);
+}
+
+#[test]
+fn sound_leases_survive_random_schedules_with_transfers() {
+    for seed in seeds(400..410) {
+        let mut run = Run::<Paxos>::new(seed, |config| config.reads = Reads::Lease).handing_over();
+        run.go();
+        assert_eq!(run.complaints(), Vec::<String>::new(), "seed {seed}");
+    }
 }
 
 /// Random schedules, with snapshots every few entries, find a defect; the catalogue's others need one of their own.

@@ -105,7 +105,7 @@ fn pp2_a_long_report_comes_in_parts_and_only_the_last_makes_it_count() {
         rest,
     };
     let asked = answers(&mut cluster, N2, part(1, Some(Slot(7))));
-    assert_eq!(asked, [Message::Prepare { ballot: own, from: Slot(7) }]);
+    assert_eq!(asked, [Message::Prepare { ballot: own, from: Slot(7), released: None }]);
     assert!(!cluster.leads(N1));
     answers(&mut cluster, N2, part(7, None));
     assert!(cluster.leads(N1));

@@ -164,6 +164,51 @@ fn pp7_a_node_that_comes_back_does_not_depose_a_healthy_leader() {
     assert!(leading.is_some());
 }
 
+/// A cluster that leases, asked at n3 for n2 as its leader; all that follows is still under way.
+fn asked_for_n2() -> (Cluster, rashomon_node::protocol::OperationId) {
+    let mut cluster = Cluster::with(3, |config| config.reads = Reads::Lease);
+    led_by_n1(&mut cluster);
+    let lead = rashomon_node::api::Admin::Lead(N2);
+    let asked = cluster.ask(N3, None, Operation::Admin(lead));
+    (cluster, asked)
+}
+
+#[test]
+fn pp7_a_leader_makes_way_for_whom_it_is_asked_to() {
+    let (mut cluster, asked) = asked_for_n2();
+    cluster.settle();
+    assert!(cluster.leads(N2) && !cluster.leads(N1));
+    assert_eq!(cluster.answers[&(N3, asked)], Ok(Reply::Done));
+}
+
+#[test]
+fn pp9_a_leader_that_has_made_way_has_no_lease() {
+    let (mut cluster, _) = asked_for_n2();
+    let before = cluster.ask(N1, None, Operation::read("x"));
+    assert!(cluster.answers.contains_key(&(N1, before)));
+    deliver(&mut cluster, N3, N1);
+    assert!(cluster.leads(N1));
+    let after = cluster.ask(N1, None, Operation::read("x"));
+    assert!(!cluster.answers.contains_key(&(N1, after)));
+}
+
+#[test]
+fn pp9_a_late_call_to_take_over_is_void() {
+    let mut cluster = Cluster::with(3, |config| config.reads = Reads::Lease);
+    led_by_n1(&mut cluster);
+    cluster.ask(N1, None, Operation::Admin(rashomon_node::api::Admin::Lead(N2)));
+    let call = take(&mut cluster, N1, N2);
+    assert!(call.iter().any(|one| matches!(one.message, Message::TakeOver { .. })));
+    cluster.network.clear();
+    // n1 leads again, in another ballot, with a lease.
+    cluster.crash(N1);
+    cluster.start(N1);
+    cluster.elect(N1);
+    cluster.network.clear();
+    call.into_iter().for_each(|envelope| cluster.deliver(envelope));
+    assert!(!cluster.network.iter().any(|one| matches!(one.message, Message::Prepare { .. })));
+}
+
 #[test]
 fn pp11_membership_is_fixed_and_a_change_is_refused_as_definite() {
     let mut cluster = Cluster::new(3);

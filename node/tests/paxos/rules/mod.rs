@@ -54,7 +54,7 @@ fn answers(cluster: &mut Cluster, from: NodeId, message: Message) -> Vec<Message
 }
 
 fn prepare(round: u64, node: u32, from: u64) -> Message {
-    Message::Prepare { ballot: ballot(round, node), from: Slot(from) }
+    Message::Prepare { ballot: ballot(round, node), from: Slot(from), released: None }
 }
 
 fn accept(round: u64, node: u32, first: u64, numbers: &[u64]) -> Message {
