@@ -119,3 +119,54 @@ fn multi_register() {
         2,
     );
 }
+
+/// Every element added by one operation at most, so that the near-linear judge applies; it must agree with the twin.
+fn check_growing<M: Model>(
+    model: &M,
+    add: impl Fn(i64) -> M::Operation,
+    read: impl Fn(&[i64]) -> M::Operation,
+) {
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    let mut seen = [0, 0];
+    for round in 0..6_000 {
+        let count = rng.random_range(1..=7);
+        let spans = twin::random_overlap(&mut rng, count, 4, [0.0, 0.3][round % 2]);
+        let mut next = 0;
+        let calls: Vec<Call<M::Operation>> = spans
+            .iter()
+            .enumerate()
+            .map(|(process, &(invoked, returned))| {
+                let operation = if rng.random_bool(0.5) {
+                    next += 1;
+                    add(next)
+                } else {
+                    let mut elements: Vec<i64> = (1..=rng.random_range(0..=4)).collect();
+                    if rng.random_bool(0.3) && elements.len() > 1 {
+                        let at = rng.random_range(1..elements.len());
+                        elements.swap(at - 1, at);
+                    }
+                    if rng.random_bool(0.1) {
+                        elements.extend(elements.first().copied());
+                    }
+                    read(&elements)
+                };
+                Call { id: invoked, process: process as u32, invoked, returned, operation }
+            })
+            .collect();
+        let judged = judge_key(model, "x", &calls, &Options::default());
+        assert_eq!(judged.engine, rashomon_checker::Engine::Shortcut);
+        let truth = if twin::has_order(model, &calls) { Verdict::Valid } else { Verdict::Invalid };
+        assert_eq!(judged.finding.verdict(), truth, "{calls:#?}");
+        verify(model, &calls, &judged.finding)
+            .unwrap_or_else(|refuted| panic!("{refuted}: {:?} of {calls:#?}", judged.finding));
+        seen[usize::from(truth == Verdict::Invalid)] += 1;
+    }
+    assert!(seen[0] > 100 && seen[1] > 100, "{seen:?}");
+}
+
+#[test]
+fn sets_and_lists_of_distinct_elements() {
+    check_growing(&Set, SetOp::Add, |elements| SetOp::Read(elements.iter().copied().collect()));
+    let append = |value| LogOp::Append { value, offset: None };
+    check_growing(&ListAppend, append, |elements| LogOp::ReadAll(elements.to_vec()));
+}

@@ -6,8 +6,11 @@
 
 use rashomon_histories::{Operation, Value};
 
+use super::growing::{self, Grows};
+use crate::budget::Poll;
 use crate::decode::{Decode, Evidence, by_outcome, list, number};
-use crate::model::{Effect, Model};
+use crate::model::{Call, Effect, Model};
+use crate::outcome::Shortcut;
 
 /// A log that tells where things went.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,6 +84,16 @@ fn needs(operation: &LogOp, earlier: &LogOp) -> bool {
     }
 }
 
+/// For lists: appends whose places are not told, and reads of everything.
+fn shortcut(calls: &[Call<LogOp>], poll: &mut Poll<'_>) -> Option<Shortcut> {
+    let grows = calls.iter().map(|call| match &call.operation {
+        LogOp::Append { value, offset: None } => Some(Grows::Adds(*value)),
+        LogOp::ReadAll(seen) => Some(Grows::Sees(seen)),
+        LogOp::Append { .. } | LogOp::ReadAt { .. } => None,
+    });
+    growing::judge(calls, &grows.collect::<Option<Vec<_>>>()?, true, poll)
+}
+
 macro_rules! log_model {
     ($name:ident) => {
         impl Model for $name {
@@ -105,6 +118,10 @@ macro_rules! log_model {
 
             fn needs(&self, operation: &LogOp, earlier: &LogOp) -> bool {
                 needs(operation, earlier)
+            }
+
+            fn shortcut(&self, calls: &[Call<LogOp>], poll: &mut Poll<'_>) -> Option<Shortcut> {
+                shortcut(calls, poll)
             }
 
             fn leaves(&self, operation: &LogOp) -> Option<Vec<i64>> {

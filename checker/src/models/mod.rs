@@ -5,6 +5,7 @@
 //! [`registry`] has them by name.
 
 pub mod counter;
+mod growing;
 pub mod log;
 pub mod multi_register;
 pub mod mutex;

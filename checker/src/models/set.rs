@@ -6,8 +6,11 @@ use std::collections::BTreeSet;
 
 use rashomon_histories::{Operation, Value};
 
+use super::growing::{self, Grows};
+use crate::budget::Poll;
 use crate::decode::{Decode, Evidence, by_outcome, list, number};
-use crate::model::{Effect, Model};
+use crate::model::{Call, Effect, Model};
+use crate::outcome::Shortcut;
 
 /// Elements only ever come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,6 +67,24 @@ impl Model for Set {
             SetOp::Read(seen) => Some(seen.clone()),
             SetOp::Add(_) => None,
         }
+    }
+
+    fn shortcut(&self, calls: &[Call<SetOp>], poll: &mut Poll<'_>) -> Option<Shortcut> {
+        let mut seen: Vec<Vec<i64>> = Vec::with_capacity(calls.len());
+        for call in calls {
+            if poll.go_on().is_err() {
+                return Some(Shortcut::Stopped);
+            }
+            seen.push(match &call.operation {
+                SetOp::Read(seen) => seen.iter().copied().collect(),
+                SetOp::Add(_) => Vec::new(),
+            });
+        }
+        let grows = calls.iter().zip(&seen).map(|(call, seen)| match call.operation {
+            SetOp::Add(element) => Grows::Adds(element),
+            SetOp::Read(_) => Grows::Sees(seen),
+        });
+        growing::judge(calls, &grows.collect::<Vec<_>>(), false, poll)
     }
 }
 
