@@ -4,7 +4,9 @@
 //! evidence: definitely failed operations leave, operations of unknown outcome that could only observe leave, a refused cas
 //! stays. The recorded history is not touched. Values and their shapes are each model's own, in its [`Decode`].
 
-use rashomon_histories::{Event, History, Kind, Operation, Process, Value};
+use std::collections::BTreeSet;
+
+use rashomon_histories::{Event, Header, History, Kind, Operation, Process, Value};
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
@@ -47,10 +49,11 @@ pub trait Decode: Model {
 /// # Errors
 /// The first operation that cannot be decoded.
 pub fn decode<M: Decode>(model: &M, history: &History) -> Result<Vec<KeyHistory<M::Operation>>, DecodeError> {
+    let decoder = Decoder::new(model, history.header());
     let mut keys: Vec<KeyHistory<M::Operation>> = Vec::new();
     let mut at: FxHashMap<SmolStr, usize> = FxHashMap::default();
     for operation in history.operations() {
-        let Some((key, call)) = decode_one(model, &operation)? else { continue };
+        let Some((key, call)) = decoder.one(&operation)? else { continue };
         let place = *at.entry(key.clone()).or_insert_with(|| {
             keys.push(KeyHistory { key, calls: Vec::new() });
             keys.len() - 1
@@ -64,11 +67,37 @@ pub fn decode<M: Decode>(model: &M, history: &History) -> Result<Vec<KeyHistory<
 /// An operation and its key.
 pub type Keyed<O> = (SmolStr, Call<O>);
 
-/// One operation and its key, if it is evidence.
-///
-/// # Errors
-/// When it cannot be decoded.
-pub fn decode_one<M: Decode>(
+/// A model, and what its history's header says about answers.
+pub struct Decoder<'a, M> {
+    /// The model.
+    pub model: &'a M,
+    /// The invocations of which only the effect counts ([`Model::trusted`]).
+    trusted: BTreeSet<u64>,
+}
+
+impl<'a, M: Decode> Decoder<'a, M> {
+    /// For a history with this header.
+    pub fn new(model: &'a M, header: &Header) -> Self {
+        Decoder { model, trusted: header.trusted.iter().copied().collect() }
+    }
+
+    /// One operation and its key, if it is evidence.
+    ///
+    /// # Errors
+    /// When it cannot be decoded.
+    pub fn one(&self, operation: &Operation<'_>) -> Result<Option<Keyed<M::Operation>>, DecodeError> {
+        let mut keyed = decode_one(self.model, operation)?;
+        if let Some((_, call)) = &mut keyed
+            && self.trusted.contains(&operation.invoke.index)
+            && let Some(effect) = self.model.trusted(&call.operation)
+        {
+            call.operation = effect;
+        }
+        Ok(keyed)
+    }
+}
+
+fn decode_one<M: Decode>(
     model: &M,
     operation: &Operation<'_>,
 ) -> Result<Option<Keyed<M::Operation>>, DecodeError> {

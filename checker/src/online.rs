@@ -15,19 +15,19 @@
 mod key;
 mod since;
 
-use rashomon_histories::{Event, Kind, Process};
+use rashomon_histories::{Event, Header, Kind, Process};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
-use crate::decode::{Decode, DecodeError};
+use crate::decode::{Decode, DecodeError, Decoder};
 use crate::judge::Options;
 use crate::outcome::{Judgement, Verdict};
 use key::Key;
 
 /// A judge that is fed event by event.
-pub struct Online<M: Decode> {
-    model: M,
+pub struct Online<'a, M: Decode> {
+    decoder: Decoder<'a, M>,
     keys: Vec<Key<M>>,
     at: FxHashMap<SmolStr, usize>,
 }
@@ -42,10 +42,10 @@ pub struct Followed {
     pub shortened: Vec<SmolStr>,
 }
 
-impl<M: Decode> Online<M> {
-    /// A judge that has seen nothing.
-    pub fn new(model: M) -> Self {
-        Online { model, keys: Vec::new(), at: FxHashMap::default() }
+impl<'a, M: Decode> Online<'a, M> {
+    /// A judge that has seen nothing of the history with this header.
+    pub fn new(model: &'a M, header: &Header) -> Self {
+        Online { decoder: Decoder::new(model, header), keys: Vec::new(), at: FxHashMap::default() }
     }
 
     /// Takes the next event.
@@ -67,7 +67,7 @@ impl<M: Decode> Online<M> {
         };
         match event.kind {
             Kind::Invoke => self.keys[at].open(event),
-            _ => self.keys[at].close(&self.model, &event)?,
+            _ => self.keys[at].close(&self.decoder, &event)?,
         }
         Ok(())
     }
@@ -75,15 +75,15 @@ impl<M: Decode> Online<M> {
     /// Judges every key that changed since it was judged last, on all cores, and says the worst that is known.
     /// A key of more than a few thousand operations that could not be cut waits until it has grown by an eighth.
     pub fn judge_changed(&mut self, options: &Options<'_>) -> Verdict {
-        let model = &self.model;
-        self.keys.par_iter_mut().for_each(|key| key.follow(model, options));
+        let decoder = &self.decoder;
+        self.keys.par_iter_mut().for_each(|key| key.follow(decoder, options));
         self.keys.iter().filter_map(Key::verdict).max().unwrap_or(Verdict::Valid)
     }
 
     /// Judges and forgets the settled beginning of every key that has become long. For whoever wants one verdict at the
     /// end and little memory on the way: nothing is judged twice.
     pub fn condense(&mut self, options: &Options<'_>) {
-        let model = &self.model;
+        let model = self.decoder.model;
         self.keys.par_iter_mut().for_each(|key| key.condense(model, options, key::SEGMENT));
     }
 
@@ -97,8 +97,8 @@ impl<M: Decode> Online<M> {
     /// # Errors
     /// When one of these cannot be decoded.
     pub fn finish(mut self, options: &Options<'_>) -> Result<Followed, DecodeError> {
-        let model = &self.model;
-        self.keys.par_iter_mut().try_for_each(|key| key.finish(model, options))?;
+        let decoder = &self.decoder;
+        self.keys.par_iter_mut().try_for_each(|key| key.finish(decoder, options))?;
         let (mut keys, mut shortened) = (Vec::new(), Vec::new());
         for key in self.keys {
             let is_shortened = key.is_shortened();

@@ -47,10 +47,10 @@ fn plan(rng: &mut ChaCha8Rng) -> Plan {
 fn in_chunks_it_agrees_with_the_offline_judge_at_the_end_and_on_the_way() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let mut seen = [0, 0];
-    for _ in 0..300 {
+    for _ in 0..150 {
         let plan = plan(&mut rng);
         let events: Vec<Event> = generate(plan).collect();
-        let mut online = Online::new(CasRegister);
+        let mut online = Online::new(&CasRegister, &Header::new("generated"));
         let mut convicted_at = None;
         let mut fed = 0;
         while fed < events.len() {
@@ -75,7 +75,7 @@ fn in_chunks_it_agrees_with_the_offline_judge_at_the_end_and_on_the_way() {
         }
         seen[usize::from(truth == Verdict::Invalid)] += 1;
     }
-    assert!(seen[0] > 40 && seen[1] > 40, "{seen:?}");
+    assert!(seen[0] > 30 && seen[1] > 30, "{seen:?}");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn event_by_event_a_violation_is_reported_at_the_first_prefix_that_has_one() {
     for _ in 0..150 {
         let plan = Plan { flaw: Flaw::Mutated, keys: 2, ..random_plan(&mut rng, 60) };
         let events: Vec<Event> = generate(plan).collect();
-        let mut online = Online::new(CasRegister);
+        let mut online = Online::new(&CasRegister, &Header::new("generated"));
         let first = events.iter().position(|event| {
             online.observe(event.clone()).expect("decodable");
             online.judge_changed(&Options::default()) == Verdict::Invalid
@@ -108,7 +108,7 @@ fn condensing_changes_no_verdict_and_judges_nothing_twice() {
             ..random_plan(&mut rng, 1)
         };
         let events: Vec<Event> = generate(plan).collect();
-        let mut online = Online::new(CasRegister);
+        let mut online = Online::new(&CasRegister, &Header::new("generated"));
         for event in &events {
             online.observe(event.clone()).expect("decodable");
             if rng.random_bool(0.02) {
@@ -131,7 +131,7 @@ fn condensing_changes_no_verdict_and_judges_nothing_twice() {
 fn memory_is_what_is_pending_and_of_unknown_outcome_not_the_history() {
     for (values, unknown) in [(None, 0.0), (Some(3), 0.0), (None, 0.02), (Some(3), 0.02)] {
         let plan = Plan { operations: 60_000, clients: 4, unknown, values, seed: 2, ..Plan::default() };
-        let mut online = Online::new(CasRegister);
+        let mut online = Online::new(&CasRegister, &Header::new("generated"));
         let mut most = 0;
         for (count, event) in generate(plan).enumerate() {
             online.observe(event).expect("decodable");
@@ -150,7 +150,7 @@ fn memory_is_what_is_pending_and_of_unknown_outcome_not_the_history() {
 #[test]
 fn an_answer_that_could_not_be_given_before_the_cut_is_a_violation_after_it() {
     let plan = Plan { operations: 5_000, clients: 3, flaw: Flaw::Stale, seed: 4, ..Plan::default() };
-    let mut online = Online::new(CasRegister);
+    let mut online = Online::new(&CasRegister, &Header::new("generated"));
     let mut generated = generate(plan);
     let found = generated.by_ref().position(|event| {
         online.observe(event).expect("decodable");
@@ -196,7 +196,7 @@ fn what_was_spent_without_need_is_never_a_wrong_verdict() {
     let mut doubtful = 0;
     for reads in [&[2][..], &[5], &[6], &[5, 6], &[7]] {
         let events = refused_and_then(reads);
-        let mut online = Online::new(CasRegister);
+        let mut online = Online::new(&CasRegister, &Header::new("generated"));
         for event in &events[..6_000] {
             online.observe(event.clone()).expect("decodable");
         }

@@ -242,6 +242,10 @@ pub struct Header {
     /// For golden histories: where it comes from and what is right or wrong with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub story: Option<String>,
+    /// For counterexamples: the indexes of the invocations of which only the effect counts, not the answer. What would make
+    /// that answer true is not among the operations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted: Vec<u64>,
 }
 
 impl Header {
@@ -254,6 +258,7 @@ impl Header {
             plan_hash: None,
             seed: None,
             story: None,
+            trusted: Vec::new(),
         }
     }
 }

@@ -18,10 +18,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smol_str::SmolStr;
 
 use super::since::Since;
-use crate::decode::{Decode, DecodeError, decode_one};
+use crate::decode::{Decode, DecodeError, Decoder};
 use crate::judge::{Options, judge_key};
 use crate::model::{Call, Effect, Model, NEVER};
-use crate::outcome::{Exhausted, Finding, KeyJudgement, Verdict};
+use crate::outcome::{Engine, Exhausted, Finding, KeyJudgement, Verdict};
 
 /// A key is cut when the part to be judged has so many operations, and twice as many as it carries on.
 pub(super) const SEGMENT: usize = 256;
@@ -78,14 +78,14 @@ impl<M: Decode> Key<M> {
     }
 
     /// Takes a completion; one that closes nothing is passed over.
-    pub(super) fn close(&mut self, model: &M, completion: &Event) -> Result<(), DecodeError> {
+    pub(super) fn close(&mut self, decoder: &Decoder<'_, M>, completion: &Event) -> Result<(), DecodeError> {
         let is_its = |invoke: &Event| invoke.process == completion.process;
         let Some(at) = self.open.iter().position(is_its) else { return Ok(()) };
         let invoke = self.open.swap_remove(at);
         // What surely did not happen is news, too: somebody may have seen it.
         self.changed = true;
         let operation = Operation { invoke: &invoke, completion: Some(completion) };
-        self.calls.extend(decode_one(model, &operation)?.map(|(_, call)| call));
+        self.calls.extend(decoder.one(&operation)?.map(|(_, call)| call));
         Ok(())
     }
 
@@ -106,28 +106,32 @@ impl<M: Decode> Key<M> {
     }
 
     /// Judges what is known now, unless it was, and forgets what is settled.
-    pub(super) fn follow(&mut self, model: &M, options: &Options<'_>) {
+    pub(super) fn follow(&mut self, decoder: &Decoder<'_, M>, options: &Options<'_>) {
         if self.is_violated() || (options.stop)() {
             return;
         }
         // A key that was left alone for a while may be done with: it is cut however short it is.
         let is_idle = !self.changed;
-        self.condense(model, options, if is_idle { 1 } else { SEGMENT });
+        self.condense(decoder.model, options, if is_idle { 1 } else { SEGMENT });
         let grown = self.calls.len() - self.judged_at.min(self.calls.len());
         let waits = self.calls.len() >= LONG && grown < self.judged_at / GROWTH;
         if self.changed && !waits {
-            self.judge_rest(model, options);
+            self.judge_rest(decoder, options);
         }
     }
 
     /// Judges everything that is not settled.
-    pub(super) fn finish(&mut self, model: &M, options: &Options<'_>) -> Result<(), DecodeError> {
+    pub(super) fn finish(
+        &mut self,
+        decoder: &Decoder<'_, M>,
+        options: &Options<'_>,
+    ) -> Result<(), DecodeError> {
         for invoke in &self.open {
-            decode_one(model, &Operation { invoke, completion: None })?;
+            decoder.one(&Operation { invoke, completion: None })?;
         }
-        self.condense(model, options, SEGMENT);
+        self.condense(decoder.model, options, SEGMENT);
         if self.changed || !self.open.is_empty() {
-            self.judge_rest(model, options);
+            self.judge_rest(decoder, options);
         }
         Ok(())
     }
@@ -150,15 +154,15 @@ impl<M: Decode> Key<M> {
 
     /// Judges what is not settled. What is pending counts as of unknown outcome; if it cannot be decoded, it is passed
     /// over, for its completion or [`Key::finish`] to report.
-    fn judge_rest(&mut self, model: &M, options: &Options<'_>) {
+    fn judge_rest(&mut self, decoder: &Decoder<'_, M>, options: &Options<'_>) {
         let known = self.calls.len();
         let pending = self.open.iter().filter_map(|invoke| {
-            decode_one(model, &Operation { invoke, completion: None }).ok().flatten().map(|(_, call)| call)
+            decoder.one(&Operation { invoke, completion: None }).ok().flatten().map(|(_, call)| call)
         });
         self.calls.extend(pending);
         let pending: Vec<u32> = self.calls[known..].iter().map(|call| call.id).collect();
         self.calls.sort_unstable_by_key(|call| call.invoked);
-        let judged = self.judge_calls(model, options);
+        let judged = self.judge_calls(decoder.model, options);
         if !pending.is_empty() {
             self.calls.retain(|call| !pending.contains(&call.id));
         }
@@ -202,9 +206,11 @@ impl<M: Decode> Key<M> {
             let unspent = self.calls[..cut.count].iter().filter(|call| !self.spent.contains(&call.id));
             let segment = Segment { calls: unspent.cloned().collect(), since: self.since(model) };
             let settled = segment.settle(&self.name, options)?;
-            (settled.spent.is_empty() || self.calls.len() >= SPEND).then_some((settled, cut))
+            // A judge of the model's own that could not start from there would be lost for the rest.
+            let is_lost = settled.engine == Engine::Shortcut && model.restore(&cut.state).is_none();
+            (!is_lost && (settled.spent.is_empty() || self.calls.len() >= SPEND)).then_some((settled, cut))
         });
-        let Some((Settled { order, gone, spent, configurations }, cut)) = settled else {
+        let Some((Settled { order, gone, spent, configurations, .. }, cut)) = settled else {
             self.next_cut = 2 * self.calls.len();
             return;
         };
@@ -294,6 +300,7 @@ struct Settled {
     gone: Vec<u32>,
     spent: Vec<u32>,
     configurations: u64,
+    engine: Engine,
 }
 
 impl<M: Model> Segment<'_, M> {
@@ -305,7 +312,7 @@ impl<M: Model> Segment<'_, M> {
         let Finding::Valid { order } = first.finding else { return None };
         let order = self.named(&order)?;
         let gone = self.gone(&order);
-        let settled = Settled::new(&order, gone, configurations);
+        let settled = Settled::new(&order, gone, configurations, first.engine);
         if settled.spent.is_empty() {
             return Some(settled);
         }
@@ -316,7 +323,7 @@ impl<M: Model> Segment<'_, M> {
         let configurations = configurations + second.configuration_count;
         let Finding::Valid { order } = second.finding else { return Some(settled) };
         let order = self.named(&order)?;
-        Some(Settled::new(&order, self.gone(&order), configurations))
+        Some(Settled::new(&order, self.gone(&order), configurations, second.engine))
     }
 
     /// The operations of this order up to the last of known outcome: what stands behind it serves nobody here.
@@ -361,9 +368,9 @@ impl<M: Model> Segment<'_, M> {
 }
 
 impl Settled {
-    fn new<O>(order: &[&Call<O>], gone: Vec<u32>, configurations: u64) -> Self {
+    fn new<O>(order: &[&Call<O>], gone: Vec<u32>, configurations: u64, engine: Engine) -> Self {
         let unknown = order.iter().filter(|call| call.is_unknown()).map(|call| call.id);
         let spent = unknown.filter(|id| !gone.contains(id)).collect();
-        Settled { order: order.iter().map(|call| call.id).collect(), gone, spent, configurations }
+        Settled { order: order.iter().map(|call| call.id).collect(), gone, spent, configurations, engine }
     }
 }
