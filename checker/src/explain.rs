@@ -1,10 +1,14 @@
 //! A counterexample told in sentences.
 //!
 //! Knows the model's words for operations and states, and real time; knows nothing of how the counterexample was
-//! found. How a client is called, and where it was connected, the caller says ([`Naming`]).
+//! found. How a client is called, and where it was connected, the caller says ([`Naming`]). Next: [`circle()`].
+
+mod circle;
 
 use crate::model::{Call, Effect, Model};
 use crate::outcome::Counterexample;
+
+pub use circle::{Step, Why, circle};
 
 /// How operations are referred to. The default: the client's number, and event indexes.
 pub struct Naming<'a> {
@@ -72,8 +76,20 @@ pub fn explain<M: Model>(
     if let Some(call) = impossible {
         reasons.extend(counterexample.prefixes.iter().map(|prefix| teller.dead_end(call, prefix, &kept)));
     }
-    if counterexample.cycle.len() > 1 {
-        reasons.push(teller.cycle(&counterexample.cycle.iter().filter_map(find).collect::<Vec<_>>()));
+    let judged: Vec<Call<M::Operation>> = kept
+        .iter()
+        .map(|call| {
+            let is_trusted = counterexample.trusted.contains(&call.id);
+            let effect = if is_trusted { model.trusted(&call.operation) } else { None };
+            Call { operation: effect.unwrap_or_else(|| call.operation.clone()), ..(*call).clone() }
+        })
+        .collect();
+    match circle(model, &judged) {
+        Some(steps) => reasons.extend(teller.circle(&steps, &kept)),
+        None if counterexample.cycle.len() > 1 => {
+            reasons.push(teller.cycle(&counterexample.cycle.iter().filter_map(find).collect::<Vec<_>>()));
+        }
+        None => {}
     }
     Explanation { headline, operations, reasons }
 }
@@ -173,6 +189,28 @@ impl<M: Model> Teller<'_, M> {
             prefix.state,
             self.model.describe(&call.operation),
         )
+    }
+
+    /// A sentence for what the steps are, and one for each.
+    fn circle(&self, steps: &[Step], kept: &[&Call<M::Operation>]) -> Vec<String> {
+        let name =
+            |at: usize| format!("\"{} {}\"", self.who(kept[at]), self.model.describe(&kept[at].operation));
+        let next = steps.iter().cycle().skip(1);
+        let told = steps.iter().zip(next).map(|(step, next)| {
+            let (this, next) = (name(step.at), name(next.at));
+            match step.why {
+                Why::RealTime => format!("{this} had returned before {next} was invoked"),
+                Why::Found => format!("{next} found what {this} left"),
+                Why::Replaced => format!("{this} found what {next} replaced"),
+                Why::Initial => {
+                    format!("{this} found what was there before anything changed, and {next} changed it")
+                }
+                Why::Together => format!("{this} and {next} go together, with no other change between them"),
+            }
+        });
+        let mut sentences = vec!["Each of these must come before the next, in a circle:".to_owned()];
+        sentences.extend(told.zip(1..).map(|(sentence, number)| format!("({number}) {sentence}")));
+        sentences
     }
 
     fn cycle(&self, cycle: &[&Call<M::Operation>]) -> String {

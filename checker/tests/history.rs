@@ -63,6 +63,10 @@ fn stale_read_is_told_in_sentences() {
           - client 7 read 12 (between event 10 and event 12)
         No order of these 3 operations makes every answer true and keeps operations that did not overlap in the order in which they happened.
         Consistent until then: after "client 0 wrote 12; client 1 wrote 13" the state is 13, where "read 12" has no place before it returned.
+        Each of these must come before the next, in a circle:
+        (1) "client 0 wrote 12" had returned before "client 1 wrote 13" was invoked
+        (2) "client 1 wrote 13" had returned before "client 7 read 12" was invoked
+        (3) "client 7 read 12" and "client 0 wrote 12" go together, with no other change between them
     "#]].assert_eq(&told);
 }
 
@@ -81,6 +85,9 @@ fn a_refused_cas_is_evidence() {
           - client 1 was refused to replace 1 by 2 (between event 2 and event 3)
         No order of these 2 operations makes every answer true and keeps operations that did not overlap in the order in which they happened.
         Consistent until then: after "client 0 wrote 1" the state is 1, where "was refused to replace 1 by 2" has no place before it returned.
+        Each of these must come before the next, in a circle:
+        (1) "client 0 wrote 1" had returned before "client 1 was refused to replace 1 by 2" was invoked
+        (2) "client 1 was refused to replace 1 by 2" found what was there before anything changed, and "client 0 wrote 1" changed it
     "#]].assert_eq(&told);
 }
 
