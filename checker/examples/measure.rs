@@ -6,7 +6,7 @@
 use std::io::Cursor;
 use std::time::Instant;
 
-use rashomon_checker::generate::{Flaw, Overlap, Plan, generate};
+use rashomon_checker::generate::{Flaw, Object, Overlap, Plan, generate};
 use rashomon_checker::models::CasRegister;
 use rashomon_checker::{Engine, Options, decode, judge};
 use rashomon_histories::{Header, History, Sink, Writer};
@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         );
     };
     let plan = Plan {
+        object: Object::CasRegister,
         operations: operations.parse()?,
         clients: clients.parse()?,
         keys: keys.parse()?,
