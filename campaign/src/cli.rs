@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use rashomon_checker::Engine;
 
 mod findings;
 
@@ -23,8 +24,10 @@ pub struct Cli {
 pub enum Command {
     /// Run one plan: start the system, drive it, break it, heal it, judge it.
     Run(Box<RunArgs>),
-    /// Judge a recorded history: a file, or the folder of a run.
+    /// Judge recorded histories: a file, the folder of a run, or any folder of histories.
     Check(CheckArgs),
+    /// Make a history out of a seed: of an object that worked, or that once did not.
+    Gen(GenArgs),
     /// Tell a counterexample in sentences, as a table, and as a picture.
     Explain(ExplainArgs),
     /// Write a run's report.html again, from its folder.
@@ -118,7 +121,8 @@ pub struct RunArgs {
 /// What to judge and how.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// A history (.jsonl, .jsonl.zst, Jepsen's EDN, Porcupine's logs, elle's JSON) or the folder of a run.
+    /// A history (.jsonl, .jsonl.zst, Jepsen's EDN, Porcupine's logs, elle's JSON), the folder of a run, or a folder of
+    /// histories, for a table of them all.
     pub path: PathBuf,
     /// Model to hold it against; by default the one that its header names.
     #[arg(long)]
@@ -126,21 +130,72 @@ pub struct CheckArgs {
     /// Re-check every witness by the independent verifier; one that proves nothing is a failure of the harness.
     #[arg(long)]
     pub verify: bool,
-    /// Most configurations that the judge may keep per key.
+    /// The only judge to ask: `shortcut`, the near-linear one of the model, or `search`, which applies to all.
     #[arg(long)]
+    pub engine: Option<Engine>,
+    /// Most configurations that the judge may make per key.
+    #[arg(long, visible_alias = "budget-states")]
     pub states_max: Option<u64>,
-    /// Most memory, in MiB, that the judge may use.
-    #[arg(long)]
+    /// Most memory, in MiB, that the judge may use per key.
+    #[arg(long, visible_alias = "budget-mib")]
     pub memory_max_mib: Option<u64>,
     /// Stop after this long; what is open then is undecided.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub deadline: Option<Duration>,
+    /// Keep the judgement with its witnesses in this file.
+    #[arg(long, value_name = "FILE")]
+    pub keep: Option<PathBuf>,
+    /// Go on from a judgement that was kept (by --keep, or as a run's witness.json): only what is undecided there is
+    /// judged, with what may be spent now.
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
     /// Print the verdict as JSON.
     #[arg(long)]
     pub json: bool,
     /// Write a JUnit report, for CI.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+}
+
+/// What kind of history to make. Equal arguments make equal histories.
+#[derive(Debug, Args)]
+pub struct GenArgs {
+    /// How many operations are invoked.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub ops: u64,
+    /// How many clients ask, each one operation at a time.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub clients: u32,
+    /// How many keys there are.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub keys: u32,
+    /// Share of operations whose outcome stays unknown; half of these take effect, some much later.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub unknown: f64,
+    /// Every write has a value of its own; so it is when --values is not given.
+    #[arg(long, conflicts_with = "values")]
+    pub distinct: bool,
+    /// Writes draw from so many values.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub values: Option<u32>,
+    /// Plant one stale read in the last twentieth.
+    #[arg(long, conflicts_with = "mutated")]
+    pub invalid: bool,
+    /// Spoil one read anywhere by a value that was lately there: often invalid, and if so only just.
+    #[arg(long)]
+    pub mutated: bool,
+    /// Some operations last very long and take effect at their very ends, so that the order is hidden.
+    #[arg(long)]
+    pub hidden: bool,
+    /// The object (see `rashomon list models`).
+    #[arg(long, default_value = "cas-register")]
+    pub model: String,
+    /// The seed.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// File to write; zstd when its name ends in .zst.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
 }
 
 /// Which counterexample, and how.

@@ -11,6 +11,7 @@ pub mod plan;
 pub mod systems;
 
 pub mod arena;
+pub mod source;
 
 pub mod run;
 
@@ -20,6 +21,7 @@ pub mod page;
 
 pub mod check;
 pub mod doctor;
+pub mod r#gen;
 pub mod list;
 pub mod nemesis;
 pub mod replay;

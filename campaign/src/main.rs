@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use rashomon_campaign::cli::{Cli, Command};
 use rashomon_campaign::exit::{Outcome, outcome_of};
 use rashomon_campaign::{
-    check, doctor, explain, list, nemesis, replay, report_command, run, shrink, sim, zoo,
+    check, doctor, explain, r#gen, list, nemesis, replay, report_command, run, shrink, sim, zoo,
 };
 
 /// The judge's visited sets are many small tables: a fast allocator is worth two to four times there.
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::command(&args),
         Command::Check(args) => check::command(&args),
+        Command::Gen(args) => r#gen::command(&args),
         Command::Explain(args) => explain::command(&args),
         Command::Report(args) => report_command::command(&args),
         Command::Replay(args) => replay::command(&args),

@@ -20,10 +20,11 @@ use serde_json::{Map, Value};
 use crate::drawing::palette;
 use crate::drawing::text::legible;
 use crate::explain::case::Case;
-use crate::explain::load::{Found, record_of_events};
+use crate::explain::load::Found;
 use crate::explain::picture;
 use crate::page::traces::Traces;
 use crate::run::report::Report;
+use crate::source::record_of;
 
 /// Name of the page in a run's folder.
 pub const FILE: &str = "report.html";
@@ -76,7 +77,7 @@ impl Page {
     ) -> anyhow::Result<Page> {
         let AtHand { mut traces, found, events } = at_hand;
         traces.finish();
-        let record = record_of_events(events);
+        let record = record_of(events);
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let plan = serde_json::from_value(serde_json::to_value(plan)?)?;
         let cases = found.iter().map(|found| found.case(&record, &traces.spans)).collect();

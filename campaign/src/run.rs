@@ -2,8 +2,8 @@
 //!
 //! In order: [`crate::plan`] is resolved and printed, the arena made, the nodes started ([`nodes`]), the nemesis
 //! started ([`control`]); clients ask ([`drive`]) while the schedule breaks things ([`faults`]) and a watch looks on
-//! ([`watch`]); all is healed, every key read from every node, the history sealed, judged ([`judge`]), measured
-//! ([`measure`]), and told ([`report`]). It decides nothing.
+//! ([`watch`]); all is healed, every key read from every node, the history sealed, judged ([`online`], [`judge`]), measured
+//! ([`measure`]), and told ([`tell`], [`report`]). It decides nothing.
 
 pub mod control;
 pub mod convergence;
@@ -17,6 +17,7 @@ pub mod nodes;
 pub mod online;
 pub mod progress;
 pub mod report;
+pub mod tell;
 pub mod verdict;
 pub mod watch;
 

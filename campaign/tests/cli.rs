@@ -155,7 +155,7 @@ fn a_torn_last_line_is_told_and_left_out() {
     let path = file(folder.path(), "torn.jsonl", text);
     let output = rashomon(&["check", path.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("line 3 is torn"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("line 3 of the history is torn"));
 }
 
 #[test]
@@ -191,4 +191,83 @@ fn every_list_has_entries() {
         lists["defects"].as_array().unwrap().iter().filter(|defect| defect["name"] == "R03").count(),
         1
     );
+}
+
+fn generated(folder: &Path, name: &str, more: &[&str]) -> PathBuf {
+    let path = folder.join(name);
+    let arguments = [&["gen", "--ops", "3000", "-o", path.to_str().unwrap()], more].concat();
+    let output = rashomon(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    path
+}
+
+#[test]
+fn what_is_generated_is_judged_as_it_was_made_and_the_same_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let good =
+        generated(folder.path(), "good.jsonl.zst", &["--unknown", "0.02", "--keys", "3", "--clients", "5"]);
+    let again = generated(
+        folder.path(),
+        "again.jsonl.zst",
+        &["--unknown", "0.02", "--keys", "3", "--clients", "5", "--distinct"],
+    );
+    assert_eq!(std::fs::read(&good).unwrap(), std::fs::read(again).unwrap());
+    let bad = generated(folder.path(), "bad.jsonl", &["--invalid"]);
+    let register = generated(folder.path(), "register.jsonl", &["--model", "register", "--clients", "2"]);
+    for (path, code) in [(&good, 0), (&bad, 1), (&register, 0)] {
+        let output = rashomon(&["check", "--verify", path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let output = rashomon(&["check", folder.path().to_str().unwrap()]);
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "the worst of all: {table}");
+    assert!(table.contains("4 histories: 3 valid, 1 invalid; 12000 operations"), "{table}");
+    refused(&["gen", "--model", "moon", "-o", "/dev/null"], BAD_INPUT, &["moon", "queue"]);
+    refused(&["gen", "--unknown", "2", "-o", "/dev/null"], BAD_INPUT, &["--unknown 2"]);
+    refused(&["gen", "--ops", "0", "--invalid", "-o", "/dev/null"], BAD_INPUT, &["no answer to spoil"]);
+}
+
+#[test]
+fn what_the_budget_leaves_open_says_how_far_it_got_and_is_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = generated(folder.path(), "h.jsonl", &["--values", "3", "--clients", "8", "--hidden"]);
+    let kept = folder.path().join("kept.json");
+    let (path, kept) = (path.to_str().unwrap(), kept.to_str().unwrap());
+    let output = rashomon(&["check", "--states-max", "50", "--keep", kept, path]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("keys decided 0 of 1") && said.contains("--states-max ended"), "{said}");
+    let output = rashomon(&["check", "--resume", kept, "--verify", path]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let other = generated(folder.path(), "other.jsonl", &["--values", "3", "--keys", "2"]);
+    refused(&["check", "--resume", kept, other.to_str().unwrap()], BAD_INPUT, &["another history"]);
+    let output = rashomon(&["check", "--engine", "shortcut", path]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("each written once"), "{said}");
+}
+
+#[test]
+fn a_counterexample_judged_alone_tells_what_it_told_in_its_history() {
+    let folder = tempfile::tempdir().unwrap();
+    // The cas found 1, whose writer is no part of the proof: only that it wrote 2 counts.
+    let text = concat!(
+        r#"{"rashomon_history":1,"model":"cas-register","trusted":[0]}"#,
+        "\n",
+        r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"cas","key":"x","value":[1,2]}"#,
+        "\n",
+        r#"{"index":1,"time":2,"process":0,"type":"ok","f":"cas","key":"x","value":[1,2]}"#,
+        "\n",
+        r#"{"index":2,"time":3,"process":1,"type":"invoke","f":"read","key":"x"}"#,
+        "\n",
+        r#"{"index":3,"time":4,"process":1,"type":"ok","f":"read","key":"x","value":null}"#,
+        "\n",
+    );
+    let path = file(folder.path(), "counterexample.jsonl", text);
+    let output = rashomon(&["check", "--json", "--verify", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let sentences = json["violations"][0]["sentences"].as_array().unwrap();
+    assert!(sentences[0].as_str().unwrap().contains("read null"), "{sentences:?}");
+    let valid = file(folder.path(), "valid.jsonl", &text.replace(":null}", ":2}"));
+    assert_eq!(rashomon(&["check", valid.to_str().unwrap()]).status.code(), Some(0));
 }

@@ -4,8 +4,6 @@
 //! It knows events, not models: an operation is shown as what was asked and answered, whatever the model. The
 //! sentences are the checker's. Next: [`super::table`] and [`super::picture`].
 
-use std::collections::BTreeMap;
-
 use rashomon_checker::{Counterexample, Verdict};
 use rashomon_histories::{Event, Kind, Nanos, Process, Value};
 use serde::Serialize;
@@ -13,24 +11,13 @@ use serde_json::json;
 
 use crate::drawing::spans::{FaultSpan, Lead, Spans};
 use crate::drawing::text::legible;
+use crate::source::{Record, Recorded};
 
 /// Longest label of an operation, in characters.
 const LABEL_MAX: usize = 32;
 
 /// The error of an operation that was refused because the state was not what it asked for: an answer all the same.
 const REFUSED: &str = "precondition";
-
-/// An operation's two events.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Recorded {
-    /// It was asked.
-    pub invoke: Event,
-    /// It ended, if the record says so.
-    pub completion: Option<Event>,
-}
-
-/// The events of the operations that counterexamples name, by the index of their invocation.
-pub type Record = BTreeMap<u64, Recorded>;
 
 /// What part an operation plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -2,24 +2,24 @@
 //!
 //! What a run found out stands in its folder and is not judged again; a history of anybody's making is judged first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::Context as _;
 use rashomon_checker::outcome::Prefix;
 use rashomon_checker::{Counterexample, Finding, Judgement};
-use rashomon_histories::{Event, History, Kind, Process, Reader, Tail, formats};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use smol_str::SmolStr;
 
-use super::case::{Case, Record, Recorded};
+use super::case::Case;
 use crate::drawing::spans::Spans;
 use crate::exit::BadInput;
 use crate::run::folder::Folder;
 use crate::run::judge::{self, Spending, safety};
 use crate::run::report::Violation;
+use crate::run::tell::tell;
 use crate::run::verdict::{Axes, Safety};
+use crate::source::{Record, Source, torn};
 
 /// Largest verdict or witness file that is read, in bytes.
 const JSON_BYTES_MAX: u64 = 1 << 30;
@@ -103,30 +103,27 @@ pub fn not_a_run(path: &Path) -> BadInput {
 /// What a run found out, from its folder.
 fn told(folder: &Folder, verdict: Verdict) -> anyhow::Result<Loaded> {
     let mut remarks = Vec::new();
-    let found = found(&verdict.violations, &folder.path().join("witness.json"), &mut remarks);
+    let found = found(&verdict.violations, &folder.witness(), &mut remarks);
     let mut spans = Spans::default();
-    let read = read_record(&folder.history(), &wanted(&found), |event| spans.admit(event))?;
-    remarks.extend(torn(read.tail));
-    let cases = found.iter().map(|found| found.case(&read.record, &spans)).collect();
+    let source = Source::recorded(&folder.history())?;
+    let (record, tail) = source.record(&wanted(&found), |event| spans.admit(event))?;
+    remarks.extend(torn(tail));
+    let cases = found.iter().map(|found| found.case(&record, &spans)).collect();
     Ok(Loaded { safety: verdict.axes.safety, cases, remarks })
 }
 
 fn judged(path: &Path, model: Option<&str>) -> anyhow::Result<Loaded> {
-    let imported = formats::read(path, &Default::default()).map_err(|error| BadInput(error.to_string()))?;
-    let history = imported.history;
-    let mut remarks = imported.notes;
-    remarks.extend(torn(history.tail()));
-    let named = history.header().model.clone();
+    let source = Source::open(path)?;
+    let named = source.header().model.clone();
     let model = model.map(SmolStr::new).or(named).ok_or_else(|| {
         BadInput(format!("{}: its header names no model; name one with --model", path.display()))
     })?;
-    let judgement =
-        judge::judge(&history, &model, Spending::default()).with_context(|| path.display().to_string())?;
-    let violations = judge::tell(&history, &model, &judgement)?.violations;
+    let judgement = judge::judge(&source, &model, Spending::default())?.judgement;
+    let violations = tell(&source, &model, &judgement)?.violations;
     let found = of_judgement(&violations, &judgement);
     let mut spans = Spans::default();
-    history.nemesis().for_each(|event| spans.admit(event));
-    let record = record_of(&history, &wanted(&found));
+    let (record, tail) = source.record(&wanted(&found), |event| spans.admit(event))?;
+    let remarks = source.notes().iter().cloned().chain(torn(tail)).collect();
     let cases = found.iter().map(|found| found.case(&record, &spans)).collect();
     Ok(Loaded { safety: safety(&judgement), cases, remarks })
 }
@@ -185,79 +182,6 @@ impl Found {
 /// The indexes of all operations that these name.
 pub fn wanted(found: &[Found]) -> BTreeSet<u64> {
     found.iter().flat_map(|found| &found.counterexample.operations).map(|id| u64::from(*id)).collect()
-}
-
-/// What a walk through a file found.
-pub struct Read {
-    /// The operations that were wanted.
-    pub record: Record,
-    /// Whether the last line was torn.
-    pub tail: Tail,
-}
-
-/// Walks through a history file, one event in memory at a time, and keeps the operations whose invocations have
-/// these indexes. `each` sees every event.
-///
-/// # Errors
-/// [`BadInput`] when the file cannot be used.
-pub fn read_record(
-    path: &Path,
-    wanted: &BTreeSet<u64>,
-    mut each: impl FnMut(&Event),
-) -> Result<Read, BadInput> {
-    let refuse = |error: rashomon_histories::ReadError| BadInput(error.to_string());
-    let mut reader = Reader::open(path).map_err(refuse)?;
-    let mut record = Record::new();
-    while let Some((event, closes)) = reader.next_event().map_err(refuse)? {
-        each(&event);
-        match closes {
-            _ if event.process == Process::Nemesis => {}
-            None if wanted.contains(&event.index) => {
-                record.insert(event.index, Recorded { invoke: event, completion: None });
-            }
-            Some(invoked) => {
-                if let Some(recorded) = record.get_mut(&invoked) {
-                    recorded.completion = Some(event);
-                }
-            }
-            None => {}
-        }
-    }
-    Ok(Read { record, tail: reader.tail() })
-}
-
-/// As [`read_record`], of a history in memory.
-pub fn record_of(history: &History, wanted: &BTreeSet<u64>) -> Record {
-    let recorded = |index: &u64| {
-        let invoke = history.events().get(usize::try_from(*index).ok()?)?.clone();
-        Some((*index, Recorded { invoke, completion: history.counterpart(*index).cloned() }))
-    };
-    wanted.iter().filter_map(recorded).collect()
-}
-
-/// As [`read_record`], of events of whole operations in the order of their indexes.
-pub fn record_of_events(events: Vec<Event>) -> Record {
-    let mut record = Record::new();
-    let mut open: BTreeMap<Process, u64> = BTreeMap::new();
-    for event in events {
-        if event.kind == Kind::Invoke {
-            open.insert(event.process, event.index);
-            record.insert(event.index, Recorded { invoke: event, completion: None });
-        } else if let Some(recorded) = open.remove(&event.process).and_then(|index| record.get_mut(&index)) {
-            recorded.completion = Some(event);
-        }
-    }
-    record
-}
-
-/// A torn tail, in words.
-pub fn torn(tail: Tail) -> Option<String> {
-    match tail {
-        Tail::Torn { line } => {
-            Some(format!("line {line} of the history is torn, as a killed writer leaves it; it was left out"))
-        }
-        Tail::Whole => None,
-    }
 }
 
 /// Reads a JSON file of bounded size. The error is a sentence for people that begins with the file's name.

@@ -7,7 +7,7 @@ use rashomon_histories::History;
 
 use super::*;
 use crate::drawing::spans::Spans;
-use crate::explain::load::record_of;
+use crate::source::record_of;
 
 /// A stale read behind a partition, and a write of unknown outcome.
 const STALE: &str = r#"{"rashomon_history":1,"about":"test","model":"cas-register"}
@@ -30,9 +30,8 @@ fn case_of(text: &str, found: &Counterexample) -> Case {
     let history = history(text);
     let mut spans = Spans::default();
     history.nemesis().for_each(|event| spans.admit(event));
-    let ids = found.operations.iter().map(|id| u64::from(*id)).collect();
     let sentences = ["It is so.".to_owned(), "Since it is so.".to_owned()];
-    Case::new("x", &sentences, found, &record_of(&history, &ids), &spans)
+    Case::new("x", &sentences, found, &record_of(history.events().to_vec()), &spans)
 }
 
 fn stale() -> Case {

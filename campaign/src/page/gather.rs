@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 use super::Page;
 use super::traces::Traces;
 use crate::exit::BadInput;
-use crate::explain::load::{found, not_a_run, read_json, read_record, torn, wanted};
+use crate::explain::load::{found, not_a_run, read_json, wanted};
 use crate::run::folder::Folder;
 use crate::run::report::Report;
+use crate::source::{Source, torn};
 
 /// The page of the run in this folder.
 ///
@@ -27,14 +28,15 @@ pub fn gather(path: &Path) -> Result<Page, BadInput> {
     let plan = read_json::<Map<String, Value>>(&folder.plan()).map_err(&mut keep).unwrap_or_default();
     let report = read_json::<Report>(&folder.verdict()).map_err(&mut keep).ok();
     let violations = report.as_ref().map(|report| report.violations.as_slice()).unwrap_or_default();
-    let found = found(violations, &folder.path().join("witness.json"), &mut remarks);
+    let found = found(violations, &folder.witness(), &mut remarks);
     let mut traces = Traces::default();
-    let read = read_record(&folder.history(), &wanted(&found), |event| traces.admit(event));
+    let read = Source::recorded(&folder.history())
+        .and_then(|source| source.record(&wanted(&found), |event| traces.admit(event)));
     traces.finish();
     let record = match read {
-        Ok(read) => {
-            remarks.extend(torn(read.tail));
-            read.record
+        Ok((record, tail)) => {
+            remarks.extend(torn(tail));
+            record
         }
         Err(error) => {
             remarks.push(format!("the history is shown as far as it could be read: {error}"));

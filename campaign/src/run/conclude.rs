@@ -5,19 +5,22 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use anyhow::Context as _;
-use rashomon_checker::{Judgement, Verdict};
-use rashomon_histories::{History, Nanos, jsonl};
+use rashomon_checker::Judgement;
+use rashomon_checker::online::Followed;
+use rashomon_histories::{Nanos, jsonl};
 
 use crate::explain::load::{Found, of_judgement};
 use crate::page::AtHand;
 use crate::plan::Plan;
 use crate::run::drive::Clock;
 use crate::run::folder::Folder;
-use crate::run::judge::{Told, safety, tell};
+use crate::run::judge::{self, safety};
 use crate::run::nodes::Nodes;
-use crate::run::online::{Followed, Online};
+use crate::run::online::{Following, Settled};
 use crate::run::report::Report;
+use crate::run::tell::{Told, tell};
 use crate::run::verdict::{Axes, Harness, Recovery, Safety, coverage, recovery};
+use crate::source::Source;
 
 /// What was played.
 pub(super) struct Played {
@@ -35,11 +38,11 @@ pub(super) struct Played {
     pub(super) not_recovered: Option<String>,
     /// How the nodes' states differ, if they do.
     pub(super) divergence: Option<String>,
-    pub(super) online: Online,
+    pub(super) online: Following,
 }
 
 impl Played {
-    pub(super) fn new(nodes: Rc<RefCell<Nodes>>, clock: Clock, online: Online) -> Self {
+    pub(super) fn new(nodes: Rc<RefCell<Nodes>>, clock: Clock, online: Following) -> Self {
         Played {
             nodes,
             clock,
@@ -85,8 +88,8 @@ pub(super) async fn conclude(
     if let Err(error) = stopped {
         harness.failures.push(format!("the arena could not be torn down: {error:#}"));
     }
-    let (Followed { judgement, measures, traces }, judged_at) = settled.context("the judge failed")??;
-    let (safety, told, found, keys_judged) = match settle(plan, folder, judgement) {
+    let (Settled { followed, measures, traces }, judged_at) = settled.context("the judge failed")??;
+    let (safety, told, found, keys_judged) = match settle(plan, folder, followed) {
         Ok(settled) => settled,
         Err(error) => {
             harness.failures.push(format!("the history could not be judged: {error:#}"));
@@ -129,15 +132,14 @@ pub(super) async fn conclude(
 fn settle(
     plan: &Plan,
     folder: &Folder,
-    judgement: anyhow::Result<Judgement>,
+    followed: anyhow::Result<Followed>,
 ) -> anyhow::Result<(Safety, Told, Vec<Found>, usize)> {
-    let judgement = judgement?;
+    let (source, model) = (Source::recorded(&folder.history())?, plan.workload()?.model());
+    let judgement = judge::settle(&source, model, followed?)?;
     keep_witnesses(folder, &judgement)?;
-    let mut told = Told::default();
-    if judgement.verdict == Verdict::Invalid {
-        let history = History::read(&folder.history())?;
-        told = tell(&history, plan.workload()?.model(), &judgement)?;
-        let (header, events) = told.as_history(history.header());
+    let told = tell(&source, model, &judgement)?;
+    if !told.violations.is_empty() {
+        let (header, events) = told.as_history(source.header());
         let path = folder.counterexample();
         jsonl::write_file(&path, &header, &events)
             .with_context(|| format!("{}: cannot be written", path.display()))?;
@@ -147,7 +149,7 @@ fn settle(
 }
 
 fn keep_witnesses(folder: &Folder, judgement: &Judgement) -> anyhow::Result<()> {
-    let path = folder.path().join("witness.json");
+    let path = folder.witness();
     let file = std::fs::File::create(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
     let mut file = std::io::BufWriter::new(file);
     serde_json::to_writer(&mut file, judgement)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use rashomon_checker::Judgement;
 use rashomon_histories::{Header, Nanos, Recorder, Sink, Value, Writer};
 use rashomon_nemesis::protocol::Site;
 use rashomon_nemesis::schedule::Steps;
@@ -19,6 +20,7 @@ use crate::arena::interrupts::Interrupts;
 use crate::arena::{Arena, NodeCommand};
 use crate::cli::RunArgs;
 use crate::exit::Outcome;
+use crate::explain::load::read_json;
 use crate::page;
 use crate::plan::Plan;
 use crate::replay;
@@ -31,8 +33,11 @@ use crate::run::folder::Folder;
 use crate::run::look::Look;
 use crate::run::measure::HEALED;
 use crate::run::nodes::Nodes;
-use crate::run::online::{self, Feed, Online};
-use crate::run::{junit, watch};
+use crate::run::online::{self, Feed, Following};
+use crate::run::report::Report;
+use crate::run::verdict::Safety;
+use crate::run::{judge, junit, watch};
+use crate::source::Source;
 use crate::systems::{ClientSettings, Cluster, Launch, Member, Probe, System};
 
 /// How long a node may take to say its role.
@@ -63,14 +68,21 @@ pub(super) async fn execute(plan: Plan, args: &RunArgs, interrupts: Interrupts) 
     let stage = Stage::set(&plan, &folder).await?;
     let (online, feed, alarm) = online::start(plan.workload()?.model())?;
     let played = stage.play(&plan, &folder, interrupts, online, (feed, alarm)).await;
-    let (report, at_hand) = conclude(&plan, &folder, played).await?;
+    let (mut report, at_hand) = conclude(&plan, &folder, played).await?;
     Folder::write_json(&folder.verdict(), &report)?;
     let summary = report.summary();
     if args.json {
-        eprint!("{summary}");
-        println!("{}", serde_json::to_string(&report)?);
+        eprint!("{summary}")
     } else {
-        print!("{summary}");
+        print!("{summary}")
+    }
+    if let Err(failure) = recheck(&plan, &folder, &report) {
+        report.disown(format!("{failure:#}"));
+        Folder::write_json(&folder.verdict(), &report)?;
+        eprintln!("\nNOT JUDGED {failure:#}; nothing above can be concluded");
+    }
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
     }
     if let Some(path) = &args.junit {
         let story = report.violations.first().map(|first| first.sentences.join("\n")).unwrap_or_default();
@@ -78,6 +90,18 @@ pub(super) async fn execute(plan: Plan, args: &RunArgs, interrupts: Interrupts) 
     }
     page::write_quietly(folder.path(), &plan, &report, at_hand);
     Ok(report.axes.outcome())
+}
+
+/// Re-checks the witnesses as a stranger would: those that were stored, against the history that was stored. The verdict is
+/// out by then, so that this costs nobody's waiting.
+fn recheck(plan: &Plan, folder: &Folder, report: &Report) -> anyhow::Result<()> {
+    if report.axes.safety == Safety::Unjudged {
+        return Ok(());
+    }
+    let judgement: Judgement = read_json(&folder.witness()).map_err(anyhow::Error::msg)?;
+    let source = Source::recorded(&folder.history())?;
+    judge::verify(&source, plan.workload()?.model(), &judgement)?
+        .map_err(|refuted| anyhow::anyhow!("a witness does not prove its verdict: {refuted}"))
 }
 
 /// Everything a run needs, up and ready.
@@ -127,7 +151,7 @@ impl Stage {
         plan: &Plan,
         folder: &Folder,
         interrupts: Interrupts,
-        online: Online,
+        online: Following,
         judged: (Feed, Alarm),
     ) -> Played {
         let reads_locally = watch::reads_locally(&*self.probe, &self.nodes).await;

@@ -75,6 +75,11 @@ impl Folder {
         self.path.join("verdict.json")
     }
 
+    /// Key by key, what proves the verdict.
+    pub fn witness(&self) -> PathBuf {
+        self.path.join("witness.json")
+    }
+
     /// The counterexample as a history of its own.
     pub fn counterexample(&self) -> PathBuf {
         self.path.join("counterexample.jsonl")

@@ -1,22 +1,32 @@
-//! Has a history judged by the model of this name, and a violation told in sentences.
+//! Has a history judged by the model of a name, its witnesses re-checked, and what was left open gone on with.
 //!
-//! It knows which models there are; how they judge is the checker's.
+//! A history is walked event by event, so that it may be larger than memory; what lies settled behind is forgotten
+//! ([`rashomon_checker::online`]). Keys that are violated or open are then fetched whole in a second walk, and judged with all
+//! there is. It knows which models there are; how they judge is the checker's. Next: [`super::tell`].
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use rashomon_checker::explain::{Naming, explain};
+use rashomon_checker::decode::Decoder;
 use rashomon_checker::models::{
     CasRegister, Counter, ListAppend, Log, MultiRegister, Mutex, OwnedMutex, Queue, REGISTRY, Register, Set,
-    by_name,
 };
-use rashomon_checker::{Budget, Decode, Finding, Judgement, Options, Verdict, decode};
-use rashomon_histories::{Event, Header, History};
+use rashomon_checker::online::{Followed, Online};
+use rashomon_checker::verify::{self, Refuted};
+use rashomon_checker::{
+    Budget, Decode, DecodeError, Engine, Exhausted, Finding, Judgement, KeyHistory, Options, Verdict,
+    judge_again, judge_key,
+};
+use rashomon_histories::{Event, Operation, Process, Tail};
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+use smol_str::SmolStr;
 
 use crate::exit::BadInput;
-use crate::run::report::Violation;
 use crate::run::verdict::Safety;
+use crate::source::Source;
 
 /// Something to be done with a model that is known by name only.
 pub trait ForModel {
@@ -50,43 +60,236 @@ pub fn with_model<F: ForModel>(name: &str, action: F) -> Result<F::Output, BadIn
     }
 }
 
-/// What the judge may spend.
+/// How the judge is to go about it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spending {
     /// Per key.
     pub budget: Budget,
-    /// In all; what is open then is undecided.
+    /// In all, from the first event on; what is open then is undecided.
     pub deadline: Option<Duration>,
+    /// The only engine to ask.
+    pub engine: Option<Engine>,
 }
+
+/// A judged history.
+#[derive(Debug)]
+pub struct Judged {
+    /// Key by key, with witnesses.
+    pub judgement: Judgement,
+    /// How many operations clients invoked.
+    pub operations: u64,
+    /// Whether the last line was torn.
+    pub tail: Tail,
+}
+
+/// What is settled is forgotten once in so many events.
+const CONDENSE_EVERY: u64 = 1 << 16;
+
+/// How many operations of keys that are fetched whole are in memory at a time, unless one key has more.
+const FETCH_MAX: usize = 1 << 21;
 
 /// Judges a whole history.
 ///
 /// # Errors
-/// [`BadInput`] for an unknown model or a history that is not of this model.
-pub fn judge(history: &History, model: &str, spending: Spending) -> anyhow::Result<Judgement> {
-    struct Judge<'a>(&'a History, Spending);
+/// [`BadInput`] for an unknown model, or a history that cannot be read or is not of this model.
+pub fn judge(source: &Source, model: &str, spending: Spending) -> Result<Judged, BadInput> {
+    struct Judge<'a>(&'a Source, Spending);
     impl ForModel for Judge<'_> {
+        type Output = Result<Judged, BadInput>;
+
+        fn run<M: Decode + Send + 'static>(self, model: M) -> Self::Output {
+            within(self.1.deadline, |stop| judge_with(&model, self.0, &options(self.1, stop)))
+        }
+    }
+    with_model(model, Judge(source, spending))?
+}
+
+fn options(spending: Spending, stop: &(dyn Fn() -> bool + Sync)) -> Options<'_> {
+    Options { budget: spending.budget, engine: spending.engine, stop, ..Options::default() }
+}
+
+fn judge_with<M: Decode>(model: &M, source: &Source, options: &Options<'_>) -> Result<Judged, BadInput> {
+    let mut online = Online::new(model, source.header());
+    let mut operations = 0;
+    let mut until_condensed = CONDENSE_EVERY;
+    let tail = source.walk(|event, _| {
+        operations += u64::from(!event.kind.is_completion() && event.process != Process::Nemesis);
+        online.observe(event).map_err(|error| undecodable(&error))?;
+        until_condensed -= 1;
+        if until_condensed == 0 {
+            until_condensed = CONDENSE_EVERY;
+            online.condense(options);
+        }
+        Ok::<(), BadInput>(())
+    })?;
+    let Followed { mut judgement, shortened } =
+        online.finish(options).map_err(|error| undecodable(&error))?;
+    judge_whole(model, source, &mut judgement, shortened, options)?;
+    Ok(Judged { judgement, operations, tail })
+}
+
+/// Judges again what a run's judge could not settle for having forgotten the beginning.
+///
+/// # Errors
+/// [`BadInput`] for an unknown model or a history that cannot be read.
+pub fn settle(source: &Source, model: &str, followed: Followed) -> Result<Judgement, BadInput> {
+    struct Settle<'a>(&'a Source, Followed);
+    impl ForModel for Settle<'_> {
         type Output = Result<Judgement, BadInput>;
 
         fn run<M: Decode + Send + 'static>(self, model: M) -> Self::Output {
-            let keys = decode(&model, self.0).map_err(|error| BadInput(error.to_string()))?;
-            Ok(within(self.1.deadline, |stop| {
-                let options = Options { budget: self.1.budget, stop, ..Options::default() };
-                rashomon_checker::judge(&model, &keys, &options)
-            }))
+            let Followed { mut judgement, shortened } = self.1;
+            judge_whole(&model, self.0, &mut judgement, shortened, &Options::default())?;
+            Ok(judgement)
         }
     }
-    Ok(with_model(model, Judge(history, spending))??)
+    with_model(model, Settle(source, followed))?
 }
 
-/// Re-checks every witness by the checker's independent verifier.
+/// Judges these keys again with all their operations: their beginning was forgotten, and is needed.
+fn judge_whole<M: Decode>(
+    model: &M,
+    source: &Source,
+    judgement: &mut Judgement,
+    keys: Vec<SmolStr>,
+    options: &Options<'_>,
+) -> Result<(), BadInput> {
+    // Where time or memory ran out, there is none for this either.
+    let is_open = |key: &SmolStr| {
+        let judged = judgement.keys.iter().find(|judged| judged.key == *key);
+        !judged.is_some_and(|judged| {
+            matches!(
+                judged.finding,
+                Finding::Undecided { exhausted: Exhausted::Deadline | Exhausted::States, .. }
+            )
+        })
+    };
+    let wanted: BTreeSet<SmolStr> = keys.into_iter().filter(is_open).collect();
+    for key in fetch(model, source, &wanted)? {
+        let again = judge_key(model, &key.key, &key.calls, options);
+        if let Some(judged) = judgement.keys.iter_mut().find(|judged| judged.key == key.key) {
+            *judged = again;
+        }
+    }
+    *judgement = Judgement::of(std::mem::take(&mut judgement.keys));
+    Ok(())
+}
+
+fn undecodable(error: &DecodeError) -> BadInput {
+    BadInput(error.to_string())
+}
+
+/// All operations on these keys, in the order of the keys' names.
+fn fetch<M: Decode>(
+    model: &M,
+    source: &Source,
+    wanted: &BTreeSet<SmolStr>,
+) -> Result<Vec<KeyHistory<M::Operation>>, BadInput> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut keys: Vec<KeyHistory<M::Operation>> =
+        wanted.iter().map(|key| KeyHistory { key: key.clone(), calls: Vec::new() }).collect();
+    let mut open: FxHashMap<Process, (usize, Event)> = FxHashMap::default();
+    let decoder = Decoder::new(model, source.header());
+    let mut admit = |at: usize, operation: &Operation<'_>| {
+        let call = decoder.one(operation).map_err(|error| undecodable(&error))?;
+        keys[at].calls.extend(call.map(|(_, call)| call));
+        Ok::<(), BadInput>(())
+    };
+    let names: FxHashMap<&str, usize> = wanted.iter().map(SmolStr::as_str).zip(0..).collect();
+    source.walk(|event, closes| {
+        let Some(at) = names.get(event.key.as_deref().unwrap_or_default()).copied() else { return Ok(()) };
+        if closes.is_none() {
+            open.insert(event.process, (at, event));
+            return Ok(());
+        }
+        match open.remove(&event.process) {
+            Some((at, invoke)) => admit(at, &Operation { invoke: &invoke, completion: Some(&event) }),
+            None => Ok(()),
+        }
+    })?;
+    open.retain(|process, _| *process != Process::Nemesis);
+    for (at, invoke) in open.into_values() {
+        admit(at, &Operation { invoke: &invoke, completion: None })?;
+    }
+    keys.iter_mut().for_each(|key| key.calls.sort_unstable_by_key(|call| call.invoked));
+    Ok(keys)
+}
+
+/// Goes on with the keys that a judgement of the same history left undecided.
 ///
 /// # Errors
-/// When a witness does not prove its verdict: the harness is then not to be believed.
-pub fn verify(history: &History, model: &str, judgement: &Judgement) -> anyhow::Result<()> {
-    let entry = by_name(model).ok_or_else(|| BadInput(format!("no model is called {model:?}")))?;
-    let checked = (entry.verify)(history, judgement).map_err(|error| BadInput(error.to_string()))?;
-    checked.map_err(|refuted| anyhow::anyhow!("a witness does not prove its verdict: {refuted}"))
+/// [`BadInput`] as [`judge`], or when the judgement is of another history.
+pub fn resume(
+    source: &Source,
+    model: &str,
+    mut before: Judgement,
+    spending: Spending,
+) -> Result<Judgement, BadInput> {
+    struct Resume<'a>(&'a Source, Judgement, BTreeSet<SmolStr>, Spending);
+    impl ForModel for Resume<'_> {
+        type Output = Result<Judgement, BadInput>;
+
+        fn run<M: Decode + Send + 'static>(self, model: M) -> Self::Output {
+            let Resume(source, before, open, spending) = self;
+            let keys = fetch(&model, source, &open)?;
+            within(spending.deadline, |stop| {
+                judge_again(&model, &keys, &before, &options(spending, stop))
+                    .map_err(|error| BadInput(error.to_string()))
+            })
+        }
+    }
+    let is_open = |judged: &rashomon_checker::KeyJudgement| judged.finding.verdict() == Verdict::Undecided;
+    let (mut open, mut settled): (Vec<_>, Vec<_>) = before.keys.drain(..).partition(is_open);
+    open.sort_by(|a, b| a.key.cmp(&b.key));
+    let names = open.iter().map(|judged| judged.key.clone()).collect();
+    let again = with_model(model, Resume(source, Judgement::of(open), names, spending))??;
+    settled.extend(again.keys);
+    settled.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(Judgement::of(settled))
+}
+
+/// Re-checks every witness by the checker's independent verifier; the first that proves nothing is the answer. Operations are
+/// fetched a few million at a time.
+///
+/// # Errors
+/// [`BadInput`] for an unknown model or a history that cannot be read.
+pub fn verify(source: &Source, model: &str, judgement: &Judgement) -> Result<Result<(), Refuted>, BadInput> {
+    struct Verify<'a>(&'a Source, &'a Judgement);
+    impl ForModel for Verify<'_> {
+        type Output = Result<Result<(), Refuted>, BadInput>;
+
+        fn run<M: Decode + Send + 'static>(self, model: M) -> Self::Output {
+            let mut judged = self.1.keys.as_slice();
+            while !judged.is_empty() {
+                let mut operations = 0;
+                let fits = judged.iter().take_while(|key| {
+                    operations += key.operation_count;
+                    operations <= FETCH_MAX
+                });
+                let (batch, rest) = judged.split_at(fits.count().max(1));
+                judged = rest;
+                let wanted: BTreeSet<SmolStr> = batch.iter().map(|key| key.key.clone()).collect();
+                let keys = fetch(&model, self.0, &wanted)?;
+                let checked = batch.par_iter().try_for_each(|judged| {
+                    let key = keys
+                        .iter()
+                        .find(|key| key.key == judged.key)
+                        .filter(|key| key.calls.len() == judged.operation_count);
+                    let key = key.ok_or_else(|| {
+                        Refuted(format!("key {:?} has not {} operations", judged.key, judged.operation_count))
+                    })?;
+                    verify::verify(&model, &key.calls, &judged.finding)
+                });
+                if checked.is_err() {
+                    return Ok(checked);
+                }
+            }
+            Ok(Ok(()))
+        }
+    }
+    with_model(model, Verify(source, judgement))?
 }
 
 /// Hands `work` a hook that turns true when the deadline has passed.
@@ -114,74 +317,6 @@ pub fn safety(judgement: &Judgement) -> Safety {
         Verdict::Valid => Safety::Valid,
         Verdict::Invalid => Safety::Invalid,
         Verdict::Undecided => Safety::Undecided { reason: judgement.progress() },
-    }
-}
-
-/// What is told of the keys that no order explains.
-#[derive(Debug, Default)]
-pub struct Told {
-    /// A violation per key, the earliest first.
-    pub violations: Vec<Violation>,
-    /// Every operation of the counterexamples, as events with their indexes in the whole history.
-    pub events: Vec<Event>,
-}
-
-/// Tells the violations of a judgement.
-///
-/// # Errors
-/// As [`judge`].
-pub fn tell(history: &History, model: &str, judgement: &Judgement) -> anyhow::Result<Told> {
-    struct Tell<'a>(&'a History, &'a Judgement);
-    impl ForModel for Tell<'_> {
-        type Output = Result<Told, BadInput>;
-
-        fn run<M: Decode + Send + 'static>(self, model: M) -> Self::Output {
-            tell_with(&model, self.0, self.1)
-        }
-    }
-    Ok(with_model(model, Tell(history, judgement))??)
-}
-
-fn tell_with<M: Decode>(model: &M, history: &History, judgement: &Judgement) -> Result<Told, BadInput> {
-    let keys = decode(model, history).map_err(|error| BadInput(error.to_string()))?;
-    let event = |index: u32| history.events().get(index as usize);
-    let who = |id: u32, process: u32| match event(id).and_then(|event| event.node.as_ref()) {
-        Some(node) => format!("client {process} at node {node}"),
-        None => format!("client {process}"),
-    };
-    let when =
-        |index: u32| event(index).map_or_else(|| format!("event {index}"), |event| event.time.to_string());
-    let naming = Naming { who: &who, when: &when };
-    let mut told = Told::default();
-    for judged in &judgement.keys {
-        let Finding::Invalid(found) = &judged.finding else { continue };
-        let Some(key) = keys.iter().find(|key| key.key == judged.key) else { continue };
-        let explanation = explain(model, &judged.key, &key.calls, found, &naming);
-        let events: Vec<&Event> = found
-            .operations
-            .iter()
-            .flat_map(|id| [event(*id), history.counterpart(u64::from(*id))])
-            .flatten()
-            .collect();
-        told.violations.push(Violation {
-            key: judged.key.to_string(),
-            sentences: [vec![explanation.headline], explanation.operations, explanation.reasons].concat(),
-            at: events.iter().map(|event| event.time).max().unwrap_or_default(),
-        });
-        told.events.extend(events.into_iter().cloned());
-    }
-    told.violations.sort_by_key(|violation| violation.at);
-    told.events.sort_by_key(|event| event.index);
-    Ok(told)
-}
-
-impl Told {
-    /// The counterexample as a history of its own: fresh indexes, the recorded times.
-    pub fn as_history(&self, of: &Header) -> (Header, Vec<Event>) {
-        let mut header = of.clone();
-        header.story = Some("A counterexample: the operations for which no order exists.".to_owned());
-        let events = self.events.iter().zip(0..).map(|(event, index)| Event { index, ..event.clone() });
-        (header, events.collect())
     }
 }
 

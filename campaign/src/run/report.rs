@@ -62,6 +62,15 @@ pub const LOCAL_READS: &str =
     "the nodes read locally: sequential consistency is all they promise, and more is what was judged";
 
 impl Report {
+    /// A witness did not prove its verdict: whatever was found out about the system cannot be believed.
+    pub fn disown(&mut self, failure: String) {
+        self.axes.harness.failures.push(failure);
+        self.axes.safety = Safety::Unjudged;
+        let outcome = self.axes.outcome();
+        self.code = outcome.code();
+        self.outcome = outcome.doc().to_owned();
+    }
+
     /// The summary, for a person.
     pub fn summary(&self) -> String {
         let mut text = String::new();

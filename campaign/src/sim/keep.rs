@@ -12,14 +12,16 @@ use crate::cli::SimArgs;
 use crate::exit::Outcome;
 use crate::page;
 use crate::run::folder::Folder;
-use crate::run::judge::{Told, safety, tell};
+use crate::run::judge::safety;
 use crate::run::measure::measure;
 use crate::run::report::Report;
+use crate::run::tell::{Told, tell};
 use crate::run::verdict::{Axes, Coverage, Harness, Recovery, Safety};
 use crate::sim::columns::columns;
 use crate::sim::diagram::diagram;
 use crate::sim::plan::SimPlan;
 use crate::sim::seed::{Finding, Ran};
+use crate::source::Source;
 
 /// Tells what came of a seed, and keeps it.
 ///
@@ -59,7 +61,7 @@ fn keep(plan: &SimPlan, args: &SimArgs, ran: &Ran) -> anyhow::Result<Folder> {
     Folder::write_json(&folder.plan(), plan)?;
     jsonl::write_file(&folder.history(), outcome.history.header(), outcome.history.events())
         .with_context(|| format!("{}: cannot be written", folder.history().display()))?;
-    Folder::write_json(&folder.path().join("witness.json"), judgement)?;
+    Folder::write_json(&folder.witness(), judgement)?;
     Folder::write_json(&folder.path().join("findings.json"), &ran.findings)?;
     let svg = diagram(&outcome.happenings, nodes(outcome), until(ran));
     let path = folder.path().join("spacetime.svg");
@@ -67,7 +69,7 @@ fn keep(plan: &SimPlan, args: &SimArgs, ran: &Ran) -> anyhow::Result<Folder> {
     let mut told = Told::default();
     if judgement.verdict == Verdict::Invalid {
         let model = plan.workload()?.model();
-        told = tell(&outcome.history, model, judgement)?;
+        told = tell(&Source::recorded(&folder.history())?, model, judgement)?;
         let (header, events) = told.as_history(outcome.history.header());
         jsonl::write_file(&folder.counterexample(), &header, &events)
             .with_context(|| format!("{}: cannot be written", folder.counterexample().display()))?;
