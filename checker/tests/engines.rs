@@ -71,16 +71,17 @@ fn a_small_budget_or_a_deadline_makes_it_undecided_and_says_how_far_it_got() {
     let few = Budget { states_max: 3_000, ..Budget::default() };
     let little = Budget { bytes_max: 3_000, ..Budget::default() };
     let late = || true;
-    for options in [
-        Options { budget: few, ..Options::default() },
-        Options { budget: little, ..Options::default() },
-        Options { stop: &late, ..Options::default() },
+    for (options, expected) in [
+        (Options { budget: few, ..Options::default() }, Exhausted::States),
+        (Options { budget: little, ..Options::default() }, Exhausted::Bytes),
+        (Options { stop: &late, ..Options::default() }, Exhausted::Deadline),
     ] {
         let judged = judge_key(&CasRegister, "0", &keys[0].calls, &options);
-        assert!(matches!(judged.finding, Finding::Undecided { .. }), "{:?}", judged.finding.verdict());
-        if let Finding::Undecided { consistent_until, .. } = judged.finding {
-            assert!(consistent_until < 4_000, "{consistent_until}");
-        }
+        let Finding::Undecided { exhausted, consistent_until } = judged.finding else {
+            panic!("{expected:?}: {:?}", judged.finding.verdict());
+        };
+        assert_eq!(exhausted, expected);
+        assert!(consistent_until < 4_000, "{consistent_until}");
     }
 }
 
