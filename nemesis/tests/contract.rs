@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use rashomon_nemesis::action::{Capability, Performer};
+use rashomon_nemesis::action::Performer;
 use rashomon_nemesis::fault::{ALL, Class, Decision, Fault, Scene, find};
 use rashomon_nemesis::node::nodes;
 use rashomon_nemesis::random::stream;

@@ -1,6 +1,8 @@
 //! The protocols that can be simulated. Adding one is a file under [`crate::invariants`] and a line here.
 
+use rashomon_node::paxos::Paxos;
 use rashomon_node::raft::Raft;
+use rashomon_node::zab::Zab;
 
 use crate::outcome::Outcome;
 use crate::setup::Setup;
@@ -16,7 +18,11 @@ pub struct Entry {
 }
 
 /// Every protocol; the first one is the default.
-pub const REGISTRY: &[Entry] = &[Entry { name: "raft", run: |setup| World::<Raft>::new(setup).run() }];
+pub const REGISTRY: &[Entry] = &[
+    Entry { name: "raft", run: |setup| World::<Raft>::new(setup).run() },
+    Entry { name: "paxos", run: |setup| World::<Paxos>::new(setup).run() },
+    Entry { name: "zab", run: |setup| World::<Zab>::new(setup).run() },
+];
 
 /// A name that no protocol has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

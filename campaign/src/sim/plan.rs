@@ -8,9 +8,9 @@ use rashomon_nemesis::Fault;
 use rashomon_nemesis::fault::{self, SIMULATED};
 use rashomon_node::api::Retries;
 use rashomon_node::defect::{Defect, Home};
+use rashomon_simulator::Setup;
 use rashomon_simulator::protocols::{self, Entry};
-use rashomon_simulator::swarm::{self, Fixed};
-use rashomon_simulator::{Setup, swarm::vary};
+use rashomon_simulator::swarm::{Fixed, vary};
 use rashomon_workloads::{Options, Workload};
 use serde::{Deserialize, Serialize};
 
@@ -146,7 +146,7 @@ impl SimPlan {
             setup.nodes = nodes;
             setup.clients = 4 * nodes;
         }
-        let fixed = Fixed { nodes: self.nodes.is_some(), ..swarm::Fixed::default() };
+        let fixed = Fixed { nodes: self.nodes.is_some(), ..Fixed::default() };
         Ok(if self.swarm { vary(setup, fixed) } else { setup })
     }
 

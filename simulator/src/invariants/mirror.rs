@@ -27,6 +27,10 @@ impl Mirror {
                 self.entries.push((term, fingerprint));
             }
             Said::Base { index, term } => self.rebase(index, term),
+            Said::End { last } => {
+                let kept = usize::try_from(last.checked_sub(self.base.0).ok_or(Gap)?).map_err(|_| Gap)?;
+                self.entries.truncate(kept);
+            }
             Said::Promise { .. } | Said::Nothing => {}
         }
         Ok(())

@@ -14,9 +14,11 @@ mod matching;
 mod mirror;
 mod monotone;
 mod offices;
+pub mod paxos;
 mod promises;
 pub mod raft;
 mod recovery;
+pub mod zab;
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -50,6 +52,11 @@ pub enum Said {
         /// The term.
         term: u64,
     },
+    /// The log ends with this position.
+    End {
+        /// The position.
+        last: u64,
+    },
     /// Nothing that is checked.
     Nothing,
 }
@@ -67,11 +74,14 @@ pub struct Entry {
 
 /// How a protocol shows itself to those who check. One file per protocol.
 pub trait Inspect: Protocol {
+    /// Whether the term that a node speaks of never falls while it runs.
+    const TERM_RISES: bool = true;
+
     /// What a record says.
     fn said(record: &Self::Record) -> Said;
 
-    /// The term (ballot, epoch) in which it leads, as a number that no two leaders may share.
-    fn office(&self) -> Option<u64> {
+    /// The term (ballot, epoch) in which this node leads, as a number that no two leaders may share.
+    fn office(&self, _node: NodeId) -> Option<u64> {
         let View { role, term, .. } = self.view();
         (role == Role::Leader).then_some(term)
     }
@@ -225,8 +235,9 @@ impl Invariants {
         self.written::<P>(node, output);
         let view = replica.core().view();
         let before = self.nodes[node].view.replace(view);
-        monotone::check(&mut self.findings, node, before.as_ref(), &view);
-        if let Some(office) = replica.core().office()
+        monotone::check(&mut self.findings, node, P::TERM_RISES, before.as_ref(), &view);
+        let id = NodeId(u32::try_from(node + 1).expect("a cluster has few nodes"));
+        if let Some(office) = replica.core().office(id)
             && self.offices.takes(&mut self.findings, node, office)
         {
             completeness::check(&mut self.findings, node, &self.nodes[node].memory, &self.committed);

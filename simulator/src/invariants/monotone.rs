@@ -9,10 +9,17 @@ const TERM: Law = ("a node's term never falls", "Raft 5.1");
 const COMMIT: Law = ("a node's commit index never falls", "Raft 5.3");
 
 /// A node's view before a step, and after it.
-pub(crate) fn check(findings: &mut Findings, node: usize, before: Option<&View>, after: &View) {
+pub(crate) fn check(
+    findings: &mut Findings,
+    node: usize,
+    term_rises: bool,
+    before: Option<&View>,
+    after: &View,
+) {
     let Some(before) = before else { return };
-    for (law, before, after) in [(TERM, before.term, after.term), (COMMIT, before.commit, after.commit)] {
-        if after < before {
+    let pairs = [(TERM, term_rises, before.term, after.term), (COMMIT, true, before.commit, after.commit)];
+    for (law, holds, before, after) in pairs {
+        if holds && after < before {
             findings.broke(law, || format!("{} went from {before} back to {after}", name(node)));
         }
     }

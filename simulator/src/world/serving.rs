@@ -3,6 +3,9 @@
 //! The order of a busy or sleeping node's work is that of the real server's task: what the disk reports first, then
 //! messages, each a step, then all clients' requests in one step, then a tick if one is due.
 
+use std::collections::VecDeque;
+
+use rand::RngExt as _;
 use rashomon_histories::Nanos;
 use rashomon_node::api::{self, NodeId};
 use rashomon_node::driver::{self, Batch, Outbox};
@@ -10,15 +13,13 @@ use rashomon_node::protocol::Ticket;
 use rashomon_node::replica::{Event, Output, Replica};
 use rashomon_node::storage::wal::encode_batch;
 use rashomon_node::storage::{Recovered, StorageError};
+use rustc_hash::FxHashMap;
 
 use super::{Due, Envelope, World};
 use crate::clients::Answer;
 use crate::invariants::Inspect;
 use crate::node::{Live, Post, Process};
 use crate::trace::What;
-use rand::RngExt as _;
-use rustc_hash::FxHashMap;
-use std::collections::VecDeque;
 
 /// A node starts again whatever a crash or a power loss left, unless its disk has rotted.
 const STARTS: (&str, &str) = ("a node starts after every crash", "storage, assumptions 1 to 3");

@@ -77,7 +77,10 @@ impl<P: Inspect> World<P> {
                 }
             }
             Stage::Reading { since, asked } => {
-                if asked && is_quiet {
+                // Of a node that is rightly lost nothing can be read, however long one waits.
+                let waits_in_vain =
+                    self.nodes.iter().any(|host| host.lost) && now.since(since) >= self.setup.recovery;
+                if (asked && is_quiet) || waits_in_vain {
                     self.stage = Stage::Resting { since: now };
                 } else {
                     self.give_up_after(since, "not every key could be read");

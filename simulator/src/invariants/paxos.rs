@@ -1,0 +1,34 @@
+//! Multi-Paxos, shown to those who check. Its slots are no log in Raft's sense: an acceptor may accept them out of order
+//! and learn others. So of its records promises are checked; the rest is what nodes apply and answer.
+
+use rashomon_node::api::{NodeId, Role};
+use rashomon_node::paxos::Paxos;
+use rashomon_node::paxos::basic::Ballot;
+use rashomon_node::paxos::message::Record;
+use rashomon_node::protocol::Protocol as _;
+
+use super::{Inspect, Said};
+
+impl Inspect for Paxos {
+    /// The round that a node speaks of is that of its own attempt or of whom it follows, whichever it is at.
+    const TERM_RISES: bool = false;
+
+    fn said(record: &Record) -> Said {
+        match record {
+            Record::Promised(ballot) => Said::Promise { term: office(*ballot), to: None },
+            _ => Said::Nothing,
+        }
+    }
+
+    /// A leader's ballot is a round and its own name (PP1).
+    fn office(&self, node: NodeId) -> Option<u64> {
+        let view = self.view();
+        (view.role == Role::Leader).then(|| office(Ballot { round: view.term, node }))
+    }
+}
+
+/// A ballot as a number of the same order.
+fn office(ballot: Ballot) -> u64 {
+    const NODE_BITS: u32 = 16;
+    ballot.round << NODE_BITS | u64::from(ballot.node.0)
+}

@@ -1,0 +1,24 @@
+//! ZAB, shown to those who check: an epoch is a term, a transaction an entry of its epoch.
+
+use rashomon_node::zab::Zab;
+use rashomon_node::zab::message::Record;
+
+use super::{Entry, Inspect, Said, fingerprint};
+
+impl Inspect for Zab {
+    fn said(record: &Record) -> Said {
+        match record {
+            Record::AcceptedEpoch(epoch) => Said::Promise { term: epoch.0, to: None },
+            Record::CurrentEpoch(_) => Said::Nothing,
+            Record::Transaction { index, transaction } => Said::Entry(Entry {
+                index: index.0,
+                term: transaction.zxid.epoch.0,
+                fingerprint: fingerprint(Some(&transaction.command)),
+            }),
+            Record::Truncated { last } => Said::End { last: last.0 },
+            Record::Checkpoint(checkpoint) => {
+                Said::Base { index: checkpoint.snapshot.index, term: checkpoint.zxid.epoch.0 }
+            }
+        }
+    }
+}
