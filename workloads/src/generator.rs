@@ -27,6 +27,8 @@ mod rest;
 mod time_limit;
 
 mod final_reads;
+mod scripted;
+
 mod phases;
 
 pub mod simulate;
@@ -41,6 +43,7 @@ pub use per_key::{OneKey, PerKey};
 pub use phases::Phases;
 pub use rate::{BACKLOG_MAX, Rate, Spacing};
 pub use rest::{REST_MAX, REST_MIN, Rest};
+pub use scripted::{Scripted, ScriptedOperation};
 pub use temper::Temper;
 pub use time_limit::TimeLimit;
 

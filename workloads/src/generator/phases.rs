@@ -6,7 +6,7 @@
 use rashomon_histories::{Invocation, Nanos};
 use smol_str::SmolStr;
 
-use super::{Answer, Context, Generator, Rate, Rest, Spacing, TimeLimit};
+use super::{Answer, Context, Generator, Rate, Rest, Scripted, ScriptedOperation, Spacing, TimeLimit};
 use crate::client::Outcome;
 use crate::workload::{Options, Workload};
 
@@ -18,6 +18,8 @@ const RATE_STREAM: u64 = 0x7261_7465;
 pub struct Phases {
     phase: Box<dyn Generator>,
     workload: &'static dyn Workload,
+    /// What is asked at the end, where it is given instead of read from every key.
+    last: Option<Scripted>,
     is_final: bool,
 }
 
@@ -35,7 +37,14 @@ impl Phases {
             }
             None => Box::new(TimeLimit::new(asked, limit)),
         };
-        Phases { phase, workload, is_final: false }
+        Phases { phase, workload, last: None, is_final: false }
+    }
+
+    /// These operations, and nothing else, in both phases.
+    pub fn scripted(workload: &'static dyn Workload, operations: &[ScriptedOperation]) -> Self {
+        let (last, main): (Vec<_>, Vec<_>) = operations.iter().cloned().partition(|operation| operation.last);
+        let (phase, last) = (Box::new(Scripted::new(main)), Some(Scripted::new(last)));
+        Phases { phase, workload, last, is_final: false }
     }
 
     /// Ends the main phase and begins the final reads, of the keys that the main phase used last. Does nothing
@@ -43,7 +52,10 @@ impl Phases {
     pub fn begin_final(&mut self) {
         if !self.is_final {
             self.is_final = true;
-            self.phase = Box::new(Rest::new(self.workload.final_reads(self.phase.keys_recent())));
+            self.phase = match self.last.take() {
+                Some(given) => Box::new(given),
+                None => Box::new(Rest::new(self.workload.final_reads(self.phase.keys_recent()))),
+            };
         }
     }
 
