@@ -8,7 +8,7 @@ use rashomon_checker::Engine;
 
 mod findings;
 
-pub use findings::{ReplayArgs, ShrinkArgs};
+pub use findings::{ReplayArgs, ShrinkArgs, World, ZooArgs};
 
 /// Breaks a replicated store while clients use it, and judges whether one order of events explains what they saw.
 #[derive(Debug, Parser)]
@@ -288,39 +288,4 @@ pub struct SimArgs {
     /// Print the figures as JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-/// Which planted bugs, and how often.
-#[derive(Debug, Args)]
-pub struct ZooArgs {
-    /// Planted bugs, separated by commas, or `none`; all that there are when not given.
-    #[arg(long, value_delimiter = ',')]
-    pub defects: Option<Vec<String>>,
-    /// Runs per planted bug, each with a seed of its own.
-    #[arg(long, default_value_t = 1)]
-    pub seeds: u64,
-    /// Runs of the sound node.
-    #[arg(long, default_value_t = 5)]
-    pub clean: u64,
-    /// The first seed; the others count up from it.
-    #[arg(long, default_value_t = 1)]
-    pub first_seed: u64,
-    /// How long each run lasts at most.
-    #[arg(long, value_parser = humantime::parse_duration, default_value = "60s")]
-    pub duration: Duration,
-    /// Share of its runs in which a planted bug must be found.
-    #[arg(long, default_value_t = 0.9)]
-    pub share_min: f64,
-    /// Folder for the runs; those that went as expected are removed.
-    #[arg(long, value_name = "DIR", default_value = "runs/zoo")]
-    pub store: PathBuf,
-    /// Write every figure as JSON.
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-    /// Write the table as Markdown.
-    #[arg(long, value_name = "FILE")]
-    pub markdown: Option<PathBuf>,
-    /// Further arguments of every run, after `--`.
-    #[arg(last = true)]
-    pub run: Vec<String>,
 }

@@ -5,6 +5,8 @@
 //! often the violation comes back is for [`crate::shrink`] to count. Next: [`given`], [`tailing`].
 
 pub mod given;
+pub mod pinned;
+mod simulated;
 mod tailing;
 
 use std::collections::BTreeSet;
@@ -21,6 +23,7 @@ use crate::plan::{self, Plan};
 use crate::run::{self, folder::Folder};
 use crate::shrink::case::{Case, Subject};
 use given::Given;
+pub use simulated::find as find_simulated;
 use tailing::Tailing;
 
 /// What can be seen of real processes.
@@ -31,6 +34,9 @@ pub const SEEN: [Sight; 2] = [Sight::Roles, Sight::Notes];
 /// # Errors
 /// [`BadInput`] when there is nothing to repeat at the path; else as `rashomon run`.
 pub fn command(args: &ReplayArgs) -> anyhow::Result<Outcome> {
+    if let Some((run, expected)) = simulated::find(&args.path)? {
+        return simulated::replay(&run, expected.as_ref(), args);
+    }
     let plan = load(&args.path)?;
     let output = RunArgs { store: args.store.clone(), json: args.json, ..RunArgs::default() };
     run::play(plan, &output)
@@ -45,6 +51,7 @@ pub fn load(path: &Path) -> Result<Plan, BadInput> {
     let plan = match path.is_dir() {
         false => match read_json::<Case>(path) {
             Ok(Case { subject: Subject::Processes { plan, .. }, .. }) => *plan,
+            Ok(_) => return Err(bad("it is a case of the simulator".to_owned())),
             Err(not_a_case) => read_json::<Plan>(path).map_err(|not_a_plan| {
                 bad(format!("neither a case ({not_a_case}) nor a plan ({not_a_plan})"))
             })?,

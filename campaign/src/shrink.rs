@@ -8,6 +8,7 @@ pub mod case;
 pub mod ddmin;
 mod processes;
 pub mod rate;
+pub mod simulated;
 
 use crate::cli::ShrinkArgs;
 use crate::exit::{BadInput, Outcome};
@@ -25,8 +26,11 @@ pub fn command(args: &ShrinkArgs) -> anyhow::Result<Outcome> {
         ))
         .into());
     }
-    let plan = replay::load(&args.path)?;
-    let Some(case) = processes::shrink(plan, args)? else { return Ok(Outcome::BarMissed) };
+    let found = match replay::find_simulated(&args.path)? {
+        Some((run, expected)) => simulated::shrink(*run, expected, args.within)?.map(|shrunk| shrunk.case),
+        None => processes::shrink(replay::load(&args.path)?, args)?,
+    };
+    let Some(case) = found else { return Ok(Outcome::BarMissed) };
     let path = case.save(&args.bugbase)?;
     if args.json {
         println!("{}", serde_json::to_string(&case)?);

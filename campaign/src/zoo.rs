@@ -1,202 +1,34 @@
-//! `rashomon zoo`: how often and how fast each planted bug is found, and whether the sound system stays green.
+//! `rashomon zoo`: how often and how fast each planted bug is found, and whether sound systems stay green.
 //!
-//! Every run is a process of its own, the same that a user would start; this only counts. Its table is what
-//! `TRACK_RECORD.md` shows. Next: [`table`].
+//! In the simulator ([`simulated`]) a visit runs world after world until the bug shows; the control group ([`control`]) never
+//! may. What must be found is a table in the repository ([`expected`]); what was found becomes the tables of
+//! `TRACK_RECORD.md` ([`record`]). On real processes ([`processes`]) a visit is one run.
 
-mod table;
+pub mod control;
+pub mod expected;
+pub mod processes;
+pub mod record;
+pub mod simulated;
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-
-use anyhow::Context as _;
-use rashomon_histories::Nanos;
 use rashomon_node::defect::Defect;
-use serde::{Deserialize, Serialize};
 
-use crate::cli::ZooArgs;
+use crate::cli::{World, ZooArgs};
 use crate::exit::{BadInput, Outcome};
-use crate::run::folder::Folder;
-use crate::run::report::Report;
-use crate::run::verdict::Safety;
 
-/// One run of the zoo.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Visit {
-    /// Its seed.
-    pub seed: u64,
-    /// Its exit code.
-    pub code: u8,
-    /// Into the run, when the last operation of the earliest counterexample completed.
-    pub found_at: Option<Nanos>,
-    /// Operations recorded.
-    pub operations: u64,
-    /// Operations a second.
-    pub operations_per_second: f64,
-    /// From the last operation to the verdict, in milliseconds.
-    pub judged_ms: u64,
-    /// From the last heal to the first success.
-    pub recovery: Option<Nanos>,
-    /// What went wrong beside the history, if anything.
-    pub troubles: Vec<String>,
-}
-
-/// All runs with one defect, or with none.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Cage {
-    /// The defect; none: the sound system.
-    pub defect: Option<String>,
-    /// What it is.
-    pub title: String,
-    /// Whether real processes can show it.
-    pub reachable: bool,
-    /// Its runs.
-    pub visits: Vec<Visit>,
-}
-
-/// The whole zoo, as written with `--json`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Zoo {
-    /// The arguments that every run had.
-    pub arguments: Vec<String>,
-    /// Sound runs first, then each defect.
-    pub cages: Vec<Cage>,
-}
-
-/// `rashomon zoo`: passes when every reachable defect was found in at least the share of seeds asked for and no
-/// sound run was accused.
+/// `rashomon zoo`.
 ///
 /// # Errors
 /// [`BadInput`] for an unknown defect; else when a run cannot be started or its report not be read.
 pub fn command(args: &ZooArgs) -> anyhow::Result<Outcome> {
-    let defects = chosen(args)?;
-    let arguments = arguments(args);
-    let mut zoo = Zoo { arguments, cages: Vec::new() };
-    if args.clean > 0 {
-        let mut cage =
-            Cage { defect: None, title: "the sound node".to_owned(), reachable: true, visits: Vec::new() };
-        for seed in args.first_seed..args.first_seed + args.clean {
-            cage.visits.push(visit(&zoo.arguments, None, seed, &args.store)?);
-        }
-        zoo.cages.push(cage);
-    }
-    for defect in defects {
-        let description = defect.description();
-        let mut cage = Cage {
-            defect: Some(description.id.to_owned()),
-            title: description.title.to_owned(),
-            reachable: description.reachable,
-            visits: Vec::new(),
-        };
-        let seeds = if description.reachable { args.seeds } else { 0 };
-        for seed in args.first_seed..args.first_seed + seeds {
-            cage.visits.push(visit(&zoo.arguments, Some(defect), seed, &args.store)?);
-        }
-        zoo.cages.push(cage);
-    }
-    let table = table::markdown(&zoo);
-    println!("{table}");
-    if let Some(path) = &args.json {
-        Folder::write_json(path, &zoo)?;
-    }
-    if let Some(path) = &args.markdown {
-        std::fs::write(path, &table)
-            .with_context(|| format!("--markdown {}: cannot be written", path.display()))?;
-    }
-    Ok(zoo.outcome(args.share_min))
-}
-
-impl Cage {
-    /// How many of its runs found a violation.
-    pub fn found(&self) -> usize {
-        self.visits.iter().filter(|visit| visit.code == Outcome::Violation.code()).count()
+    match args.world {
+        World::Simulator => simulated::command(args),
+        World::Real => processes::command(args),
     }
 }
 
-impl Zoo {
-    fn outcome(&self, share_min: f64) -> Outcome {
-        let accused = |cage: &Cage| cage.defect.is_none() && cage.visits.iter().any(|visit| visit.code != 0);
-        let lost = |cage: &Cage| {
-            cage.defect.is_some() && (cage.found() as f64) < share_min * cage.visits.len() as f64
-        };
-        if self.cages.iter().any(accused) {
-            Outcome::Violation
-        } else if self.cages.iter().any(lost) {
-            Outcome::BarMissed
-        } else {
-            Outcome::Passed
-        }
-    }
-}
-
+/// The planted bugs asked for.
 fn chosen(args: &ZooArgs) -> Result<Vec<Defect>, BadInput> {
-    let all = Defect::ALL.to_vec();
-    let Some(names) = &args.defects else { return Ok(all) };
+    let Some(names) = &args.defects else { return Ok(Defect::ALL.to_vec()) };
     let names = names.iter().filter(|name| *name != "none");
     names.map(|name| name.parse().map_err(|error| BadInput(format!("--defects: {error}")))).collect()
-}
-
-fn arguments(args: &ZooArgs) -> Vec<String> {
-    let duration = format!("{}ms", args.duration.as_millis());
-    ["--duration".to_owned(), duration].into_iter().chain(args.run.iter().cloned()).collect()
-}
-
-fn visit(arguments: &[String], defect: Option<Defect>, seed: u64, store: &Path) -> anyhow::Result<Visit> {
-    let mut command = Command::new("/proc/self/exe");
-    command.args(["run", "--json", "--seed", &seed.to_string(), "--store"]).arg(store).args(arguments);
-    if let Some(defect) = defect {
-        command.args(["--defect", defect.id()]);
-        if let Some(protocol) = defect.protocol() {
-            command.args(["--protocol", protocol]);
-        }
-    }
-    let output =
-        command.stdin(Stdio::null()).stderr(Stdio::piped()).output().context("a run cannot be started")?;
-    let name = defect.map_or("sound", Defect::id);
-    let report: Report = serde_json::from_slice(&output.stdout).with_context(|| {
-        format!(
-            "{name}, seed {seed}: the run gave no report; it said\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        )
-    })?;
-    let axes = &report.axes;
-    let troubles = [&axes.coverage.missed, &axes.recovery.missed, &axes.harness.failures];
-    let visit = Visit {
-        seed,
-        code: report.code,
-        found_at: found_at(&report),
-        operations: report.measures.counts.total(),
-        operations_per_second: report.measures.operations_per_second,
-        judged_ms: report.judged_ms,
-        recovery: report.measures.recovery_ns,
-        troubles: troubles.into_iter().flatten().cloned().collect(),
-    };
-    eprintln!(
-        "{name} seed {seed}: {}{}{}",
-        report.outcome,
-        visit.found_at.map(|at| format!(", after {at}")).unwrap_or_default(),
-        visit.troubles.iter().fold(String::new(), |text, trouble| format!("{text}\n    {trouble}")),
-    );
-    forget(&report)?;
-    Ok(visit)
-}
-
-/// A violation completes with the last operation of its counterexample; nodes that diverged show it at the very end.
-fn found_at(report: &Report) -> Option<Nanos> {
-    match report.axes.safety {
-        Safety::Diverged { .. } | Safety::Unsound { .. } => Some(Nanos::from_millis(report.ran_ms)),
-        _ => report.violations.first().map(|violation| violation.at),
-    }
-}
-
-/// The folder of a run that did what it should is of no further use; the others stay to be looked at.
-fn forget(report: &Report) -> anyhow::Result<()> {
-    let as_expected = match report.defects.is_empty() {
-        true => report.code == Outcome::Passed.code(),
-        false => report.code == Outcome::Violation.code(),
-    };
-    if as_expected {
-        std::fs::remove_dir_all(&report.folder)
-            .with_context(|| format!("{}: cannot be removed", report.folder.display()))?;
-    }
-    Ok(())
 }

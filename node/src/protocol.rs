@@ -6,7 +6,7 @@
 //!
 //! Read [`Effects`] first: the doc of each field states a duty, and safety rests on these duties being kept.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::ops::Add;
 use std::sync::Arc;
 
@@ -220,6 +220,29 @@ pub enum Note {
         /// The last position that it was said to hold.
         index: u64,
     },
+}
+
+/// The line of a node's log, and what directed schedules look for in it.
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::ElectionProbed { term } => write!(f, "no leader heard: asks for pre-votes for term {term}"),
+            Note::ElectionStarted { term } => write!(f, "election started: campaigns in term {term}"),
+            Note::BecameLeader { term } => write!(f, "became leader of term {term}"),
+            Note::SteppedDown { term, reason } => {
+                write!(f, "stepped down as leader of term {term}: {reason}")
+            }
+            Note::Follows { leader, term } => write!(f, "follows {leader} in term {term}"),
+            Note::Truncated { from, to } => {
+                write!(f, "dropped entries {from} to {to}, which conflict with the leader's")
+            }
+            Note::SnapshotTaken { index } => write!(f, "took a snapshot at {index}"),
+            Note::SnapshotInstalled { index } => write!(f, "installed a snapshot of {index}"),
+            Note::SnapshotRefused { index } => {
+                write!(f, "refused a snapshot said to be of {index}: it does not decode")
+            }
+        }
+    }
 }
 
 /// A core's view of itself.

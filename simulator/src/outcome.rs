@@ -1,6 +1,7 @@
 //! What comes out of a simulated run.
 
 use rashomon_histories::{History, Nanos};
+use rashomon_nemesis::Script;
 use rashomon_nemesis::schedule::Instance;
 
 use crate::invariants::Broken;
@@ -23,6 +24,8 @@ pub struct Outcome {
     pub counts: Counts,
     /// The faults that began, in order.
     pub faults: Vec<Instance>,
+    /// The same as a script: follow it, and the same happens again.
+    pub script: Script,
     /// Everything that happened, if the setup asked for it.
     pub happenings: Vec<Happening>,
 }

@@ -3,12 +3,15 @@
 //! The defaults are those of the reference node and of a quiet machine room; [`crate::swarm`] varies them by seed.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rashomon_histories::Nanos;
-use rashomon_nemesis::{Fault, Rhythm};
+use rashomon_nemesis::timeline::Sight;
+use rashomon_nemesis::{Fault, Rhythm, Script, Timeline};
 use rashomon_node::api::{NodeId, Retries};
 use rashomon_node::defect::Defects;
 use rashomon_node::settings::{Reads, Settings};
+use rashomon_workloads::generator::ScriptedOperation;
 use rashomon_workloads::{Options, Workload};
 
 /// Everything that a simulated run is a function of.
@@ -24,6 +27,8 @@ pub struct Setup {
     pub workload: &'static dyn Workload,
     /// How much of it.
     pub options: Options,
+    /// Exactly these operations instead, where they are given.
+    pub operations: Option<Arc<[ScriptedOperation]>>,
     /// How long they ask while things break.
     pub duration: Nanos,
     /// How long a client waits for an answer.
@@ -32,6 +37,8 @@ pub struct Setup {
     pub retries: Retries,
     /// What may break.
     pub faults: Vec<&'static dyn Fault>,
+    /// The fault schedule, where it is given instead of drawn.
+    pub schedule: Option<Arc<Given>>,
     /// How faults follow each other.
     pub rhythm: Rhythm,
     /// What the nodes are told.
@@ -44,6 +51,15 @@ pub struct Setup {
     pub recovery: Nanos,
     /// Whether the run is recorded glyph by glyph.
     pub trace: bool,
+}
+
+/// A fault schedule that is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// Directed: whom it hits is decided on the way.
+    Timeline(Timeline),
+    /// As it happened once.
+    Script(Script),
 }
 
 /// What the nodes are told.
@@ -125,10 +141,12 @@ impl Setup {
             clients: 20,
             workload: rashomon_workloads::registry()[0],
             options: Options { keys: 10, key_operations: 100, rate: Some(100.0) },
+            operations: None,
             duration: Nanos::from_secs(30),
             timeout: Nanos::from_secs(1),
             retries: Retries::Never,
             faults: Vec::new(),
+            schedule: None,
             rhythm: Rhythm::default(),
             node: NodeSetup::default(),
             network: NetworkSetup::default(),
@@ -136,6 +154,12 @@ impl Setup {
             recovery: Nanos::from_secs(10),
             trace: false,
         }
+    }
+
+    /// Whether its schedule waits for messages.
+    pub(crate) fn watches_messages(&self) -> bool {
+        let Some(Given::Timeline(timeline)) = self.schedule.as_deref() else { return false };
+        timeline.sights().any(|(_, sight)| sight == Sight::Messages)
     }
 
     /// The settings of one node.

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use rashomon_histories::{Event, Header, History, Nanos, Recorder};
 use rashomon_nemesis::random::{Stream, stream};
 use rashomon_nemesis::schedule::{Instance, Steps};
-use rashomon_nemesis::{NodeId as NodeName, Schedule};
+use rashomon_nemesis::{Directed, NodeId as NodeName, Recording, Schedule};
 use rashomon_node::api::NodeId;
 use rashomon_workloads::{Layout, Phases};
 
@@ -25,7 +25,7 @@ use crate::network::Network;
 use crate::node::{Node, NodeClock};
 use crate::outcome::{Counts, Outcome};
 use crate::queue::{Queue, Slab, Slot};
-use crate::setup::Setup;
+use crate::setup::{Given, Setup};
 use crate::trace::{Trace, What};
 use settling::Stage;
 
@@ -89,7 +89,10 @@ pub struct World<P: Inspect> {
     recorder: Recorder<Vec<Event>, Clock>,
     /// The earliest asking planned and not yet due.
     ask_planned: Option<Nanos>,
-    schedule: Box<dyn Steps>,
+    /// What breaks, and when; written down as it happens.
+    schedule: Recording<Box<dyn Steps>>,
+    /// Whether the schedule waits for messages: they are then written out for it.
+    watches_messages: bool,
     faults: Vec<Instance>,
     stage: Stage,
     counts: Counts,
@@ -108,13 +111,6 @@ impl<P: Inspect> World<P> {
         let names = || rashomon_nemesis::node::nodes(setup.nodes);
         let layout = Layout::new(setup.clients, names().map(|node| node.to_string()))
             .expect("a setup has a client per node");
-        let schedule = Schedule::new(
-            setup.faults.clone(),
-            names().collect(),
-            setup.rhythm.clone(),
-            setup.seed,
-            setup.duration,
-        );
         let clock = Rc::new(Cell::new(Nanos(0)));
         let reading = Rc::clone(&clock);
         let header = Header {
@@ -135,12 +131,16 @@ impl<P: Inspect> World<P> {
                 .collect(),
             idle: layout.first_processes().collect(),
             layout,
-            generator: Phases::new(setup.workload, &setup.options, setup.duration, setup.seed),
+            generator: match &setup.operations {
+                Some(given) => Phases::scripted(setup.workload, given),
+                None => Phases::new(setup.workload, &setup.options, setup.duration, setup.seed),
+            },
             recorder: Recorder::new(Vec::new(), header.clone(), Box::new(move || reading.get())),
             header,
             clock,
             ask_planned: None,
-            schedule: Box::new(schedule.expect("a setup's faults fit its nodes")),
+            schedule: Recording::new(steps(setup)),
+            watches_messages: setup.watches_messages(),
             faults: Vec::new(),
             stage: Stage::Breaking,
             counts: Counts::default(),
@@ -160,7 +160,7 @@ impl<P: Inspect> World<P> {
     /// Another time line than the seeded one.
     #[must_use]
     pub fn with_steps(mut self, steps: Box<dyn Steps>) -> Self {
-        self.schedule = steps;
+        self.schedule = Recording::new(steps);
         self
     }
 
@@ -183,6 +183,7 @@ impl<P: Inspect> World<P> {
             simulated: self.now,
             counts: self.counts,
             faults: self.faults,
+            script: self.schedule.script().clone(),
             happenings,
         }
     }
@@ -214,6 +215,22 @@ impl<P: Inspect> World<P> {
 
     fn add(&mut self, node: usize, what: What) {
         self.trace.add(self.now, node, what);
+    }
+}
+
+/// The fault schedule: given, or drawn from the seed.
+fn steps(setup: &Setup) -> Box<dyn Steps> {
+    let nodes = rashomon_nemesis::node::nodes(setup.nodes).collect();
+    const FITS: &str = "a setup's faults fit its nodes";
+    match setup.schedule.as_deref() {
+        None => {
+            let Setup { faults, rhythm, .. } = setup.clone();
+            Box::new(Schedule::new(faults, nodes, rhythm, setup.seed, setup.duration).expect(FITS))
+        }
+        Some(Given::Script(script)) => Box::new(script.follow(nodes, setup.duration).expect(FITS)),
+        Some(Given::Timeline(timeline)) => {
+            Box::new(Directed::new(timeline, nodes, setup.seed, setup.duration).expect(FITS))
+        }
     }
 }
 

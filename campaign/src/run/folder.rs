@@ -70,6 +70,11 @@ impl Folder {
         self.path.join("schedule.json")
     }
 
+    /// A simulated run with every size and timing, for repeating.
+    pub fn pinned(&self) -> PathBuf {
+        self.path.join("pinned.json")
+    }
+
     /// The verdict.
     pub fn verdict(&self) -> PathBuf {
         self.path.join("verdict.json")

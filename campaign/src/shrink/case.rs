@@ -14,6 +14,7 @@ use super::rate::Rate;
 use crate::exit::BadInput;
 use crate::explain::load::read_json;
 use crate::plan::Plan;
+use crate::replay::pinned::Pinned;
 use crate::run::verdict::Safety;
 
 /// What broke: two findings of one signature are taken for the same bug.
@@ -28,7 +29,6 @@ pub struct Signature {
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Case {
     /// For people: what happens, fault by fault.
     pub story: Vec<String>,
@@ -49,6 +49,11 @@ pub enum Subject {
         reproduced: Rate,
         /// The plan, with the faults as a script.
         plan: Box<Plan>,
+    },
+    /// The simulated world.
+    Simulator {
+        /// All of it.
+        run: Box<Pinned>,
     },
 }
 
@@ -98,6 +103,7 @@ impl Case {
     pub fn name(&self) -> String {
         let (defects, seed) = match &self.subject {
             Subject::Processes { plan, .. } => (plan.defects.join("-"), plan.seed),
+            Subject::Simulator { run } => (run.planted().join("-"), run.seed),
         };
         let Signature { protocol, check } = &self.signature;
         let defects = if defects.is_empty() { "sound".to_owned() } else { defects };
@@ -120,6 +126,7 @@ impl Subject {
     fn world(&self) -> &'static str {
         match self {
             Subject::Processes { .. } => "processes",
+            Subject::Simulator { .. } => "simulator",
         }
     }
 }

@@ -42,13 +42,13 @@ pub(super) fn shrink(plan: Plan, args: &ShrinkArgs) -> anyhow::Result<Option<Cas
 
     let mut failure = None;
     let kept = minimise(&script.faults, |faults| {
-        let candidate = Script { heal_at: None, faults: faults.to_vec() };
+        let candidate = Script { faults: faults.to_vec(), ..Script::default() };
         trials.trial(&plan, &candidate, &mut failure)
     });
     if let Some(error) = failure.take() {
         return Err(error);
     }
-    let script = Script { heal_at: None, faults: kept.items };
+    let script = Script { faults: kept.items, ..Script::default() };
     let (plan, script) = fewer_nodes(plan, script, &mut trials)?;
     let reproduced = trials.measure(&plan, &script)?;
     let plan = with(&plan, &script, "this case");

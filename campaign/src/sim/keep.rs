@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::cli::SimArgs;
 use crate::exit::Outcome;
 use crate::page;
+use crate::replay::pinned::Pinned;
 use crate::run::folder::Folder;
 use crate::run::judge::safety;
 use crate::run::measure::measure;
@@ -59,6 +60,9 @@ fn keep(plan: &SimPlan, args: &SimArgs, ran: &Ran) -> anyhow::Result<Folder> {
     let folder =
         Folder::create(&args.store, SystemTime::now(), &format!("sim-{}-seed{}", plan.protocol, ran.seed))?;
     Folder::write_json(&folder.plan(), plan)?;
+    Folder::write_json(&folder.schedule(), &outcome.script)?;
+    let pinned = Pinned::of(&plan.protocol, &plan.setup(ran.seed)?, outcome);
+    Folder::write_json(&folder.pinned(), &pinned)?;
     jsonl::write_file(&folder.history(), outcome.history.header(), outcome.history.events())
         .with_context(|| format!("{}: cannot be written", folder.history().display()))?;
     Folder::write_json(&folder.witness(), judgement)?;

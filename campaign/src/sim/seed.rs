@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rashomon_checker::{Decode, Judgement, KeyHistory, Options, Verdict, decode, judge_key};
 use rashomon_histories::{History, Nanos};
 use rashomon_simulator::invariants::Broken;
+use rashomon_simulator::protocols::Entry;
 use rashomon_simulator::{Outcome, Setup};
 use serde::Serialize;
 
@@ -43,9 +44,16 @@ pub struct Finding {
 /// # Errors
 /// [`BadInput`] when the plan names what does not exist.
 pub fn run(plan: &SimPlan, seed: u64, trace: bool) -> Result<Ran, BadInput> {
-    let setup = Setup { trace, ..plan.setup(seed)? };
-    let entry = plan.entry()?;
-    let outcome = match catch_unwind(AssertUnwindSafe(|| (entry.run)(&setup))) {
+    of(plan.entry()?, &Setup { trace, ..plan.setup(seed)? })
+}
+
+/// Runs this world and judges what its clients saw.
+///
+/// # Errors
+/// [`BadInput`] when the history cannot be read as the workload's model has it.
+pub fn of(entry: Entry, setup: &Setup) -> Result<Ran, BadInput> {
+    let seed = setup.seed;
+    let outcome = match catch_unwind(AssertUnwindSafe(|| (entry.run)(setup))) {
         Ok(outcome) => outcome,
         Err(panic) => return Ok(panicked(seed, &*panic)),
     };

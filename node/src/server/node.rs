@@ -181,18 +181,7 @@ impl Progress {
 
 fn log_note(note: &Note) {
     match note {
-        Note::ElectionProbed { term } => info!("no leader heard: asks for pre-votes for term {term}"),
-        Note::ElectionStarted { term } => info!("election started: campaigns in term {term}"),
-        Note::BecameLeader { term } => info!("became leader of term {term}"),
-        Note::SteppedDown { term, reason } => info!("stepped down as leader of term {term}: {reason}"),
-        Note::Follows { leader, term } => info!("follows {leader} in term {term}"),
-        Note::Truncated { from, to } => {
-            info!("dropped entries {from} to {to}, which conflict with the leader's")
-        }
-        Note::SnapshotTaken { index } => info!("took a snapshot at {index}"),
-        Note::SnapshotInstalled { index } => info!("installed a snapshot of {index}"),
-        Note::SnapshotRefused { index } => {
-            warn!("refused a snapshot said to be of {index}: it does not decode")
-        }
+        Note::SnapshotRefused { .. } => warn!("{note}"),
+        _ => info!("{note}"),
     }
 }

@@ -9,7 +9,8 @@ use rashomon_nemesis::action::{Disturbance, Hindrance};
 use rashomon_nemesis::evidence::{CutLink, Link, LinkEvidence, ProcessEvidence, ProcessSeen, WorldEvidence};
 use rashomon_nemesis::executor::ExecutorError;
 use rashomon_nemesis::record::{Record, combined};
-use rashomon_nemesis::schedule::{Ending, Instance, Step};
+use rashomon_nemesis::schedule::{Ending, Instance, Step, Steps as _};
+use rashomon_nemesis::timeline::Observation;
 use rashomon_nemesis::{
     Action, Capabilities, Evidence, Executor, NodeId as NodeName, NodeView, Outcome, ProcessIdentity, Report,
     Role, View,
@@ -43,6 +44,13 @@ impl<P: Inspect> World<P> {
                 }
                 Step::Done => return self.stage.healed(self.now),
             }
+        }
+    }
+
+    /// Tells the schedule what was seen; what it was waiting for is acted upon at this same moment.
+    pub(super) fn observe(&mut self, observed: &Observation<'_>) {
+        if self.schedule.observe(self.now, observed) {
+            self.queue.plan(self.now, Due::Faults);
         }
     }
 

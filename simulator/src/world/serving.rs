@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use rand::RngExt as _;
 use rashomon_histories::Nanos;
+use rashomon_nemesis::timeline::Observation;
 use rashomon_node::api::{self, NodeId};
 use rashomon_node::driver::{self, Batch, Outbox};
 use rashomon_node::protocol::Ticket;
@@ -18,6 +19,7 @@ use rustc_hash::FxHashMap;
 use super::{Due, Envelope, World};
 use crate::clients::Answer;
 use crate::invariants::Inspect;
+use crate::network;
 use crate::node::{Live, Post, Process};
 use crate::trace::What;
 
@@ -259,6 +261,7 @@ impl<P: Inspect> World<P> {
     fn carry_out(&mut self, node: usize, output: Output<P>) {
         let Output { persist, replaces, ticket, send, send_durable, answers, notes, .. } = output;
         for note in &notes {
+            self.observe(&Observation::Note { node: network::name(node), text: &note.to_string() });
             if let Some(what) = What::of(note) {
                 self.note_leader(node, &what);
                 self.add(node, what);
@@ -288,6 +291,10 @@ impl<P: Inspect> World<P> {
     fn send(&mut self, from: usize, messages: Vec<(NodeId, P::Message)>) {
         for (to, message) in messages {
             let to = (to.0 - 1) as usize;
+            if self.watches_messages {
+                let (text, from, to) = (format!("{message:?}"), network::name(from), network::name(to));
+                self.observe(&Observation::Sent { from, to, text: &text });
+            }
             let message = if self.network.encodes() { recoded::<P>(message) } else { message };
             let [first, second] = self.network.arrivals(self.now, from, to);
             if let Some(at) = second {

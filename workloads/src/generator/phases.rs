@@ -43,7 +43,7 @@ impl Phases {
     /// These operations, and nothing else, in both phases.
     pub fn scripted(workload: &'static dyn Workload, operations: &[ScriptedOperation]) -> Self {
         let (last, main): (Vec<_>, Vec<_>) = operations.iter().cloned().partition(|operation| operation.last);
-        let (phase, last) = (Box::new(Scripted::new(main)), Some(Scripted::new(last)));
+        let (phase, last) = (Box::new(Scripted::new(main)), Some(Scripted::from_first_asking(last)));
         Phases { phase, workload, last, is_final: false }
     }
 

@@ -16,7 +16,7 @@ use crate::client::Outcome;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptedOperation {
-    /// When it is asked, in nanoseconds since the start of the run.
+    /// When it is asked, in nanoseconds since the start of the run; of the last ones, since the first of them.
     pub at: Nanos,
     /// By which thread of the [layout](super::Layout).
     pub thread: u64,
@@ -39,11 +39,18 @@ pub struct Scripted {
     /// What each thread has yet to ask, in order.
     ahead: BTreeMap<u64, VecDeque<ScriptedOperation>>,
     keys: Vec<SmolStr>,
+    /// What moments count from; none: from the first asking.
+    since: Option<Nanos>,
 }
 
 impl Scripted {
     /// These operations, in any order; those of one thread are asked in the order of their moments.
     pub fn new(operations: impl IntoIterator<Item = ScriptedOperation>) -> Self {
+        Scripted { since: Some(Nanos(0)), ..Scripted::from_first_asking(operations) }
+    }
+
+    /// The same, their moments counted from the first asking.
+    pub fn from_first_asking(operations: impl IntoIterator<Item = ScriptedOperation>) -> Self {
         let mut sorted: Vec<_> = operations.into_iter().collect();
         sorted.sort_by_key(|operation| operation.at);
         let mut keys: Vec<SmolStr> = Vec::new();
@@ -52,7 +59,7 @@ impl Scripted {
             keys.extend(operation.key.clone().filter(|key| !keys.contains(key)));
             ahead.entry(operation.thread).or_default().push_back(operation);
         }
-        Scripted { ahead, keys }
+        Scripted { ahead, keys, since: None }
     }
 }
 
@@ -62,9 +69,10 @@ impl Generator for Scripted {
         if self.ahead.is_empty() {
             return Answer::Done;
         }
+        let since = *self.since.get_or_insert(context.now);
         let next = |process: &u64| {
             let thread = context.layout.thread_of(*process);
-            Some((self.ahead.get(&thread)?.front()?.at, *process, thread))
+            Some((since.plus(self.ahead.get(&thread)?.front()?.at), *process, thread))
         };
         let Some((at, process, thread)) = context.free.iter().filter_map(next).min() else {
             return Answer::Pending { until: None };
@@ -116,7 +124,7 @@ mod tests {
         });
         let asked: Vec<_> = done
             .invocations()
-            .map(|event| (event.time.0 / 1_000_000, event.process.clone(), event.value.clone()))
+            .map(|event| (event.time.0 / 1_000_000, event.process, event.value.clone()))
             .collect();
         let expected = [(10, 0, 1), (15, 0, 2), (30, 1, 3)];
         assert_eq!(

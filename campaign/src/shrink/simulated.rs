@@ -1,0 +1,238 @@
+//! Shrinking a simulated run: exact, as a candidate either fails in the same way or does not.
+//!
+//! First what comes after the violation goes, then faults, operations and nodes by delta debugging, then faults again. Whoever
+//! leaves something out moves everything after it by a little: latencies are drawn in the order of sending. So a
+//! candidate that does not fail gets a few further seeds for what is still drawn; the seed under which it failed is kept
+//! with it.
+
+use std::time::{Duration, Instant};
+
+use rashomon_histories::Nanos;
+use rashomon_nemesis::{NodeId, Script};
+use rashomon_workloads::generator::ScriptedOperation;
+use serde::{Deserialize, Serialize};
+
+use super::case::{Case, Signature, Subject};
+use super::ddmin::{Trial, minimise};
+use crate::exit::BadInput;
+use crate::replay::pinned::Pinned;
+use crate::sim::seed::Finding;
+
+/// Seeds that a candidate gets.
+const SEEDS: u64 = 6;
+
+/// A case and what it cost.
+#[derive(Clone, Debug)]
+pub struct Shrunk {
+    /// What is left.
+    pub case: Case,
+    /// Its size.
+    pub size: Size,
+}
+
+/// How large what is left is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// Faults.
+    pub faults: usize,
+    /// Operations of clients.
+    pub operations: usize,
+    /// Nodes.
+    pub nodes: u32,
+    /// Worlds run.
+    pub worlds: u64,
+    /// Real time, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// Shrinks a run; `None` when it does not fail, or not in the way that is expected.
+///
+/// # Errors
+/// [`BadInput`] when it cannot be followed.
+pub fn shrink(
+    run: Pinned,
+    expected: Option<Signature>,
+    within: Duration,
+) -> Result<Option<Shrunk>, BadInput> {
+    let ran = run.run()?;
+    let Some(first) = ran.findings.first() else { return Ok(None) };
+    let check = expected.map_or_else(|| first.check.clone(), |signature| signature.check);
+    let mut search = Search::new(check, within);
+    let Some(outcome) = ran.outcome else { return Ok(None) };
+    let operations = Some(run.operations_of(&outcome.history)?);
+    let explicit = Pinned { operations, ..run.clone() };
+    let best = [explicit, run].into_iter().find_map(|candidate| search.fails(&candidate));
+    let Some(mut best) = best else { return Ok(None) };
+    best = search.cut(best);
+    best = search.faults(best);
+    best = search.one_key(best);
+    best = search.operations(best);
+    best = search.fewer_nodes(best);
+    best = search.cut(best);
+    best = search.faults(best);
+    best = search.operations(best);
+    Ok(Some(search.told(best)))
+}
+
+/// A run that fails, and how.
+#[derive(Clone, Debug)]
+struct Failing {
+    run: Pinned,
+    finding: Finding,
+}
+
+struct Search {
+    check: String,
+    started: Instant,
+    within: Duration,
+    worlds: u64,
+}
+
+impl Search {
+    #[allow(clippy::disallowed_methods, reason = "the time that a person allows is wall time")]
+    fn new(check: String, within: Duration) -> Self {
+        Search { check, started: Instant::now(), within, worlds: 0 }
+    }
+
+    /// Runs a candidate under a few seeds, until it fails in the way that is looked for.
+    fn fails(&mut self, candidate: &Pinned) -> Option<Failing> {
+        for turn in 0..SEEDS {
+            if self.started.elapsed() > self.within {
+                return None;
+            }
+            let seed = candidate.seed.wrapping_add(turn.wrapping_mul(0x9e37_79b9));
+            let run = Pinned { seed, ..candidate.clone() };
+            self.worlds += 1;
+            // What cannot be followed does not fail.
+            let findings = run.run().map(|ran| ran.findings).unwrap_or_default();
+            if let Some(finding) = findings.into_iter().find(|finding| finding.check == self.check) {
+                return Some(Failing { run, finding });
+            }
+        }
+        None
+    }
+
+    /// The candidate if it fails, else what there was.
+    fn or(&mut self, best: Failing, candidate: &Pinned) -> Failing {
+        self.fails(candidate).unwrap_or(best)
+    }
+
+    /// Leaves out what comes after the violation.
+    fn cut(&mut self, best: Failing) -> Failing {
+        let at = best.finding.at;
+        let run = &best.run;
+        let before = |operation: &&ScriptedOperation| !operation.last && operation.at <= at;
+        let operations = run.operations.as_ref().map(|all| all.iter().filter(before).cloned().collect());
+        let faults = run.script.faults.iter().filter(|fault| fault.at <= at).cloned().collect();
+        let script = Script { faults, ..Script::default() };
+        let shorter = run.duration.min(at.plus(Nanos::from_millis(1)));
+        let candidate = Pinned { duration: shorter, operations, script, ..run.clone() };
+        self.or(best, &candidate)
+    }
+
+    fn faults(&mut self, best: Failing) -> Failing {
+        let mut found = best.clone();
+        minimise(&best.run.script.faults, |faults| {
+            let script = Script { faults: faults.to_vec(), ..Script::default() };
+            self.trial(&Pinned { script, ..found.run.clone() }, &mut found)
+        });
+        found
+    }
+
+    fn operations(&mut self, best: Failing) -> Failing {
+        let Some(all) = best.run.operations.clone() else { return best };
+        let mut found = best;
+        minimise(&all, |operations| {
+            self.trial(&Pinned { operations: Some(operations.to_vec()), ..found.run.clone() }, &mut found)
+        });
+        found
+    }
+
+    /// A violation is mostly one key's.
+    fn one_key(&mut self, mut best: Failing) -> Failing {
+        let Some(all) = best.run.operations.clone() else { return best };
+        let mut keys: Vec<_> = all.iter().filter_map(|operation| operation.key.clone()).collect();
+        // A key that the finding names comes first.
+        keys.sort();
+        keys.dedup();
+        let detail = best.finding.detail.clone();
+        keys.sort_by_key(|key| !detail.split(|c: char| !c.is_alphanumeric()).any(|word| word == key));
+        for key in keys.into_iter().take(3) {
+            let only = all.iter().filter(|operation| operation.key.as_ref() == Some(&key)).cloned();
+            let candidate = Pinned { operations: Some(only.collect()), ..best.run.clone() };
+            if let Some(failing) = self.fails(&candidate) {
+                best = failing;
+                break;
+            }
+        }
+        best
+    }
+
+    /// Leaves out nodes, one at a time, with their clients, down to three.
+    fn fewer_nodes(&mut self, mut best: Failing) -> Failing {
+        'fewer: while best.run.nodes > 3 {
+            for node in (1..=best.run.nodes).rev() {
+                if let Some(failing) = self.fails(&without_node(&best.run, node)) {
+                    best = failing;
+                    continue 'fewer;
+                }
+            }
+            break;
+        }
+        best
+    }
+
+    fn trial(&mut self, candidate: &Pinned, found: &mut Failing) -> Trial {
+        match self.fails(candidate) {
+            Some(failing) => {
+                *found = failing;
+                Trial::Fails
+            }
+            None if self.started.elapsed() > self.within => Trial::OutOfTime,
+            None => Trial::Passes,
+        }
+    }
+
+    fn told(&self, best: Failing) -> Shrunk {
+        let Failing { run, finding } = best;
+        let operations = run.operations.as_ref().map_or(0, Vec::len);
+        let size = Size {
+            faults: run.script.faults.len(),
+            operations,
+            nodes: run.nodes,
+            worlds: self.worlds,
+            took_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        let signature = Signature { protocol: run.protocol.clone(), check: self.check.clone() };
+        let planted = run.planted();
+        let defects = if planted.is_empty() { "no planted bug".into() } else { planted.join(", ") };
+        let mut story = vec![format!(
+            "{signature}, {} nodes, {defects}: {} faults and {operations} operations are left.",
+            run.nodes,
+            run.script.faults.len(),
+        )];
+        story.extend(run.script.faults.iter().map(|fault| format!("  {}", fault.tell())));
+        story.push(format!("At {}: {}", finding.at, finding.detail));
+        Shrunk { case: Case { story, signature, subject: Subject::Simulator { run: Box::new(run) } }, size }
+    }
+}
+
+/// The run without this node, the others moving up, and without the clients that talk to it.
+fn without_node(run: &Pinned, gone: u32) -> Pinned {
+    let (nodes, place) = (u64::from(run.nodes), u64::from(gone - 1));
+    // Thread i talks to node i mod nodes: each keeps its node, and its rank among those of that node.
+    let moved = |thread: u64| {
+        let (node, rank) = (thread % nodes, thread / nodes);
+        (node != place).then(|| rank * (nodes - 1) + node - u64::from(node > place))
+    };
+    let kept = |operation: &ScriptedOperation| {
+        moved(operation.thread).map(|thread| ScriptedOperation { thread, ..operation.clone() })
+    };
+    Pinned {
+        nodes: run.nodes - 1,
+        clients: run.clients.div_ceil(run.nodes) * (run.nodes - 1),
+        script: run.script.without_node(NodeId(gone)),
+        operations: run.operations.as_ref().map(|all| all.iter().filter_map(kept).collect()),
+        ..run.clone()
+    }
+}
