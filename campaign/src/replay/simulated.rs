@@ -13,12 +13,15 @@ use crate::run::folder::Folder;
 use crate::shrink::case::{Case, Signature, Subject};
 use crate::sim::seed::{self, Finding, Ran};
 
+/// A simulated run, and how it must fail, where that is known.
+pub(crate) type Repeatable = (Box<Pinned>, Option<Signature>);
+
 /// The simulated run at this path, a folder's or a case's, and of a case how it must fail; `None` when what is there
 /// is of another world.
 ///
 /// # Errors
 /// [`BadInput`] when there is one and it cannot be read.
-pub fn find(path: &Path) -> Result<Option<(Box<Pinned>, Option<Signature>)>, BadInput> {
+pub fn find(path: &Path) -> Result<Option<Repeatable>, BadInput> {
     if path.is_dir() {
         let pinned = Folder::at(path).pinned();
         return match pinned.exists() {
