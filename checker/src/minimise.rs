@@ -3,6 +3,8 @@
 //! Not every sub-history will do: without the write of 5, a read of 5 is wrong, and proves nothing about the history that
 //! had the write. So a sub-history here is *closed* ([`closure`]): no order for it, no order for the whole.
 //!
+//! Whether one is a violation the model's own judge says, where it can; else the search, if it is quick.
+//!
 //! First the end of the history before the violation is tried, longer and longer, until it contains one; then operations
 //! are removed in chunks of halving size (Zeller and Hildebrandt 2002): those that only observe before those that
 //! change, and of the latter the answer before the effect.
@@ -11,15 +13,18 @@ mod closure;
 
 use rustc_hash::FxHashSet;
 
-use crate::budget::{Budget, Gauge};
+use crate::budget::{Budget, Gauge, Poll};
 use crate::judge::Options;
 use crate::model::{Call, Effect, Model};
-use crate::outcome::Counterexample;
+use crate::outcome::{Counterexample, Engine, Shortcut};
 use crate::search::{self, Outcome};
 use closure::{Closure, Kept};
 
 /// What one trial may cost; a trial that costs more counts as "not a violation", so that minimising stays short.
 const TRIAL: Budget = Budget { states_max: 100_000, bytes_max: 1 << 28 };
+
+/// What may be spent on telling how a violation came about that the model's own judge found.
+const TELLING: Budget = Budget { states_max: 10_000, ..TRIAL };
 
 /// Finds a minimal closed sub-history without an order. `found` may name operations to start from; `position` is where the
 /// search died.
@@ -51,10 +56,11 @@ pub(crate) fn minimise<M: Model>(
         return Counterexample { operations: minimiser.ids(&all, |_| true), ..found };
     };
     let kept = minimiser.shrink(start);
-    let (impossible, prefixes) = match minimiser.last.take() {
-        Some(Outcome::Invalid { impossible, prefixes, .. }) => (Some(impossible), prefixes),
-        _ => (found.impossible, found.prefixes),
-    };
+    let (impossible, prefixes) =
+        match minimiser.last.take().unwrap_or_else(|| minimiser.search(&kept, TELLING)) {
+            Outcome::Invalid { impossible, prefixes, .. } => (Some(impossible), prefixes),
+            _ => (found.impossible, found.prefixes),
+        };
     let operations = minimiser.ids(&kept, |_| true);
     let cycle = if found.cycle.iter().all(|id| operations.contains(id)) { found.cycle } else { Vec::new() };
     let trusted = minimiser.ids(&kept, |kept| kept.trusted);
@@ -81,7 +87,7 @@ struct Minimiser<'a, 'o, M: Model> {
     calls: &'a [Call<M::Operation>],
     options: &'a Options<'o>,
     closure: Closure<'a, M>,
-    /// The latest violation found.
+    /// The latest violation, if the search found it.
     last: Option<Outcome>,
 }
 
@@ -94,14 +100,31 @@ impl<M: Model> Minimiser<'_, '_, M> {
     }
 
     fn is_violation(&mut self, kept: &[Kept]) -> bool {
-        let calls: Vec<_> = kept.iter().map(|&kept| self.closure.call(kept)).collect();
-        let mut gauge = Gauge::new(TRIAL, self.options.stop);
-        let outcome = search::search(self.model, &calls, &mut gauge, &mut |_| false);
-        let violated = matches!(outcome, Outcome::Invalid { .. });
+        let shortcut = match self.options.engine {
+            Some(Engine::Search) => None,
+            _ => self.model.shortcut(&self.calls_of(kept), &mut Poll::new(self.options.stop)),
+        };
+        let (violated, last) = match shortcut {
+            Some(Shortcut::Invalid { .. }) => (true, None),
+            Some(Shortcut::Valid(_) | Shortcut::Stopped) => (false, None),
+            Some(Shortcut::Open(_)) | None => {
+                let outcome = self.search(kept, TRIAL);
+                (matches!(outcome, Outcome::Invalid { .. }), Some(outcome))
+            }
+        };
         if violated {
-            self.last = Some(outcome);
+            self.last = last;
         }
         violated
+    }
+
+    fn search(&self, kept: &[Kept], budget: Budget) -> Outcome {
+        let mut gauge = Gauge::new(budget, self.options.stop);
+        search::search(self.model, &self.calls_of(kept), &mut gauge, &mut |_| false)
+    }
+
+    fn calls_of(&self, kept: &[Kept]) -> Vec<Call<M::Operation>> {
+        kept.iter().map(|&kept| self.closure.call(kept)).collect()
     }
 
     /// The shortest end of the history up to `position`, of doubling lengths, that contains a violation.

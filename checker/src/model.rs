@@ -83,6 +83,13 @@ pub trait Model: Sync {
         true
     }
 
+    /// Hint: could `operation` be legal in `state`, or after other operations from there? `true` is always right; `false`
+    /// promises that an order that leads to `state` without `operation` has no place for it any more.
+    fn can_follow(&self, state: &Self::State, operation: &Self::Operation) -> bool {
+        let _ = (state, operation);
+        true
+    }
+
     /// Hint: an operation that is legal in every state and has the effect that `operation` has where it is legal, if
     /// there is one. With it a counterexample can use the effect without explaining the answer.
     fn trusted(&self, operation: &Self::Operation) -> Option<Self::Operation> {

@@ -1,6 +1,6 @@
 //! The page that a stranger reads instead of the judges: re-checks a witness and shares no code with what found it. An
 //! order is replayed in O(n log n). For operations without one, what is left out is shown to be irrelevant, and then
-//! every order is tried (the same set done in the same state is not tried twice).
+//! every order is tried (the same set done in the same state is not tried twice, nor what an answer can no longer follow).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,7 +78,11 @@ fn has_order<M: Model>(model: &M, kept: &Calls<M>) -> Result<bool, Refuted> {
         }
         ensure(tried.len() < 1_000_000, || "too many orders to try".into())?;
         for at in left().filter(|&at| left().all(|other| !kept[other].precedes(&kept[at]))) {
-            if let Some(next) = model.step(&state, &kept[at].operation) {
+            let has_place = |other: usize, state: &M::State| {
+                other == at || kept[other].is_unknown() || model.can_follow(state, &kept[other].operation)
+            };
+            let next = model.step(&state, &kept[at].operation);
+            if let Some(next) = next.filter(|next| left().all(|other| has_place(other, next))) {
                 let mut done = done.clone();
                 done[at] = true;
                 todo.extend(tried.insert((done.clone(), next.clone())).then_some((done, next)));

@@ -170,3 +170,77 @@ fn sets_and_lists_of_distinct_elements() {
     let append = |value| LogOp::Append { value, offset: None };
     check_growing(&ListAppend, append, |elements| LogOp::ReadAll(elements.to_vec()));
 }
+
+/// What cannot follow a state is legal neither there nor anywhere these operations lead.
+fn check_can_follow<M: Model>(model: &M, operations: &[M::Operation]) {
+    let mut reached = vec![vec![model.init()]];
+    for _ in 0..3 {
+        let last = reached.last().expect("one at least");
+        let next = last.iter().flat_map(|state| operations.iter().filter_map(|by| model.step(state, by)));
+        reached.push(next.collect());
+    }
+    let mut refused = 0;
+    for (depth, states) in reached.iter().enumerate() {
+        for state in states {
+            let mut ahead = vec![state.clone()];
+            for _ in depth..3 {
+                let next: Vec<_> = ahead
+                    .iter()
+                    .flat_map(|state| operations.iter().filter_map(|by| model.step(state, by)))
+                    .collect();
+                ahead.extend(next);
+            }
+            for operation in operations.iter().filter(|operation| !model.can_follow(state, operation)) {
+                refused += 1;
+                assert!(
+                    ahead.iter().all(|state| model.step(state, operation).is_none()),
+                    "{} can follow {state:?}",
+                    model.describe(operation)
+                );
+            }
+        }
+    }
+    assert!(refused > 0, "the hint says nothing");
+}
+
+#[test]
+fn what_cannot_follow_has_no_place_later() {
+    let read = |elements: &[i64]| SetOp::Read(elements.iter().copied().collect());
+    check_can_follow(&Set, &[SetOp::Add(1), SetOp::Add(2), read(&[]), read(&[1]), read(&[1, 2])]);
+    let append = |value, offset| LogOp::Append { value, offset };
+    let at = |offset, value| LogOp::ReadAt { offset, value };
+    let all = |elements: &[i64]| LogOp::ReadAll(elements.to_vec());
+    let shared = [append(1, None), append(2, None)];
+    let lists = [all(&[]), all(&[1]), all(&[2, 1])];
+    check_can_follow(&ListAppend, &[&shared[..], &lists].concat());
+    let logs = [append(1, Some(0)), append(2, Some(1)), at(0, None), at(0, Some(1)), at(1, Some(2))];
+    check_can_follow(&Log, &[&shared[..], &logs].concat());
+}
+
+/// Far more orders than can be tried: sixty appends, all under way at a time.
+#[test]
+fn a_violation_among_many_overlapping_appends_is_told_and_rechecked() {
+    let appends = (0..60).map(|value| {
+        let operation = LogOp::Append { value: i64::from(value), offset: None };
+        Call::completed(value, 1 + value, 1 + value + 60, operation)
+    });
+    let read = |at: u32, seen: Vec<i64>| Call::completed(100, at, at + 1, LogOp::ReadAll(seen));
+    let swapped = |from: usize| {
+        let mut seen: Vec<i64> = (0..60).collect();
+        seen.swap(from, from + 1);
+        seen
+    };
+    let cases = [
+        // Two readers disagree; the last append is lost; the first one comes back.
+        (vec![read(200, swapped(10)), read(202, swapped(40))], 2),
+        (vec![read(200, (0..59).collect()), read(202, (0..59).collect())], 1),
+        (vec![read(200, (1..60).collect()), read(202, (1..60).chain([0]).collect())], 1),
+    ];
+    for (reads, kept) in cases {
+        let calls: Vec<Call<LogOp>> = appends.clone().chain(reads).collect();
+        let finding = judge_key(&ListAppend, "x", &calls, &Options::default()).finding;
+        let Finding::Invalid(counterexample) = &finding else { panic!("{finding:?}") };
+        assert_eq!(counterexample.operations.iter().filter(|id| **id >= 200).count(), kept);
+        verify(&ListAppend, &calls, &finding).unwrap_or_else(|refuted| panic!("{refuted}: {finding:?}"));
+    }
+}

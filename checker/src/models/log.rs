@@ -84,6 +84,19 @@ fn needs(operation: &LogOp, earlier: &LogOp) -> bool {
     }
 }
 
+/// What stands at a place stands there for good.
+fn can_follow(state: &[i64], operation: &LogOp) -> bool {
+    match operation {
+        LogOp::Append { offset, .. } => offset.is_none_or(|offset| offset >= state.len() as u64),
+        LogOp::ReadAt { offset, value: None } => *offset >= state.len() as u64,
+        LogOp::ReadAt { offset, value: Some(value) } => {
+            let there = usize::try_from(*offset).ok().and_then(|at| state.get(at));
+            there.is_none_or(|there| there == value)
+        }
+        LogOp::ReadAll(seen) => seen.starts_with(state),
+    }
+}
+
 /// For lists: appends whose places are not told, and reads of everything.
 fn shortcut(calls: &[Call<LogOp>], poll: &mut Poll<'_>) -> Option<Shortcut> {
     let grows = calls.iter().map(|call| match &call.operation {
@@ -118,6 +131,10 @@ macro_rules! log_model {
 
             fn needs(&self, operation: &LogOp, earlier: &LogOp) -> bool {
                 needs(operation, earlier)
+            }
+
+            fn can_follow(&self, state: &Vec<i64>, operation: &LogOp) -> bool {
+                can_follow(state, operation)
             }
 
             fn shortcut(&self, calls: &[Call<LogOp>], poll: &mut Poll<'_>) -> Option<Shortcut> {

@@ -62,6 +62,13 @@ impl Model for Set {
         matches!((operation, earlier), (SetOp::Read(seen), SetOp::Add(element)) if seen.contains(element))
     }
 
+    fn can_follow(&self, state: &BTreeSet<i64>, operation: &SetOp) -> bool {
+        match operation {
+            SetOp::Add(_) => true,
+            SetOp::Read(seen) => state.is_subset(seen),
+        }
+    }
+
     fn leaves(&self, operation: &SetOp) -> Option<BTreeSet<i64>> {
         match operation {
             SetOp::Read(seen) => Some(seen.clone()),

@@ -41,6 +41,10 @@ impl<M: Model> Model for Since<'_, M> {
         self.model.needs(operation, earlier)
     }
 
+    fn can_follow(&self, state: &M::State, operation: &M::Operation) -> bool {
+        self.model.can_follow(state, operation)
+    }
+
     fn trusted(&self, operation: &M::Operation) -> Option<M::Operation> {
         self.model.trusted(operation)
     }
