@@ -126,16 +126,19 @@ impl Plan {
         let rate = args.rate.or(config.rate);
         let schedule = args.timeline.as_deref().map(Given::timeline).transpose()?;
         let default_faults: &[&str] = if schedule.is_some() { &[] } else { DEFAULT };
+        let workload = args.workload.clone().or(config.workload).unwrap_or_else(|| "register".to_owned());
+        // A workload that there is not is refused below.
+        let key_operations = rashomon_workloads::by_name(&workload).map_or(1, |known| known.key_operations());
         let plan = Plan {
             format: 1,
             system,
             protocol,
-            workload: args.workload.clone().or(config.workload).unwrap_or_else(|| "register".to_owned()),
+            workload,
             nodes: args.nodes.or(config.nodes).unwrap_or(5),
             clients: args.clients.or(config.clients).unwrap_or(20),
             rate: rate.filter(|rate| *rate != 0.0),
             keys: args.keys.or(config.keys).unwrap_or(10),
-            key_operations: args.key_operations.or(config.key_operations).unwrap_or(200),
+            key_operations: args.key_operations.or(config.key_operations).unwrap_or(key_operations),
             faults: names(args.faults.clone().or(config.faults), default_faults),
             seed: args.seed.or(config.seed).unwrap_or(fresh_seed),
             duration_ms: millis(args.duration, config.duration, 60_000),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rashomon_workloads::Connector;
+use rashomon_workloads::{Connector, Objects};
 
 pub mod description;
 pub mod template;
@@ -128,6 +128,17 @@ pub struct Launch {
     pub environment: Vec<(String, String)>,
 }
 
+/// What a client does with an operation of unknown outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retries {
+    /// Reports it.
+    Never,
+    /// Repeats it under the same number: it takes effect once at most.
+    SameNumber,
+    /// A planted defect of the client: repeats it under a new number, behind the caller's back.
+    NewNumber,
+}
+
 /// How a run's clients behave.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
@@ -135,8 +146,10 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// How long a call may take, connecting included.
     pub call_timeout: Duration,
-    /// A planted defect of the client: operations of unknown outcome are repeated behind the caller's back.
-    pub hidden_retries: bool,
+    /// What the clients ask for.
+    pub objects: Objects,
+    /// Whether operations of unknown outcome are repeated while there is time, where the system numbers operations.
+    pub retries: Retries,
     /// Where client programs' standard error goes, appended; none: nowhere.
     pub log: Option<PathBuf>,
 }
@@ -217,8 +230,16 @@ impl System {
     ///
     /// # Errors
     /// [`SystemError::Plan`] with what was asked for and what there is.
-    pub fn check(&self, protocol: Option<&str>, has_node_defects: bool) -> Result<(), SystemError> {
+    pub fn check(
+        &self,
+        protocol: Option<&str>,
+        has_node_defects: bool,
+        objects: Objects,
+    ) -> Result<(), SystemError> {
         let refuse = |problem| Err(SystemError::Plan { system: self.name().to_owned(), problem });
+        if self.description.client.kind == ClientKind::EtcdV3Json && objects != Objects::Registers {
+            return refuse(format!("the workload asks for {objects}, and its client knows registers only"));
+        }
         let protocols = &self.description.protocols;
         match protocol {
             Some(asked) if protocols.is_empty() => {

@@ -4,26 +4,38 @@
 //! an outcome means: the definite bit is the node's own claim.
 
 use rashomon_histories::{Invocation, Value};
-use rashomon_node::api::{self, Operation, RefusalCode};
-use rashomon_workloads::{CallError, ErrorCode, Outcome, Reply};
+use rashomon_node::api::{
+    self, CounterOperation, ListOperation, Operation, QueueOperation, RefusalCode, RegisterOperation,
+    SetOperation,
+};
+use rashomon_workloads::{CallError, ErrorCode, Objects, Outcome, Reply};
 
-/// What a node is asked for.
+/// What a node that keeps these objects is asked for.
 ///
 /// # Errors
 /// When the node has no such operation: it was not sent.
-pub fn translate(operation: &Invocation) -> Result<Operation, CallError> {
+pub fn translate(objects: Objects, operation: &Invocation) -> Result<Operation, CallError> {
     let unsupported =
-        || ErrorCode::Unsupported.with(format!("no such operation on registers: {operation:?}"));
+        || ErrorCode::Unsupported.with(format!("no such operation on {objects}: {operation:?}"));
     let key = operation.key.clone().ok_or_else(unsupported)?;
-    match (&*operation.f, &operation.value) {
-        ("read", _) => Ok(Operation::read(key)),
-        ("write", Value::Int(value)) => Ok(Operation::write(key, *value)),
-        ("cas", Value::List(pair)) => match pair[..] {
-            [Value::Int(old), Value::Int(new)] => Ok(Operation::cas(key, old, new)),
-            _ => Err(unsupported()),
+    Ok(match (objects, &*operation.f, &operation.value) {
+        (Objects::Registers, "read", _) => Operation::read(key),
+        (Objects::Registers, "write", Value::Int(value)) => Operation::write(key, *value),
+        (Objects::Registers, "cas", Value::List(pair)) => match pair[..] {
+            [Value::Int(old), Value::Int(new)] => Operation::cas(key, old, new),
+            [Value::Null, Value::Int(new)] => Operation::Register(key, RegisterOperation::Create(new)),
+            _ => return Err(unsupported()),
         },
-        _ => Err(unsupported()),
-    }
+        (Objects::Sets, "read", _) => Operation::Set(key, SetOperation::Read),
+        (Objects::Sets, "add", Value::Int(element)) => Operation::Set(key, SetOperation::Add(*element)),
+        (Objects::Counters, "read", _) => Operation::Counter(key, CounterOperation::Read),
+        (Objects::Counters, "add", Value::Int(n)) => Operation::Counter(key, CounterOperation::Add(*n)),
+        (Objects::Lists, "read", _) => Operation::List(key, ListOperation::Read),
+        (Objects::Lists, "append", Value::Int(n)) => Operation::List(key, ListOperation::Append(*n)),
+        (Objects::Queues, "enqueue", Value::Int(n)) => Operation::Queue(key, QueueOperation::Enqueue(*n)),
+        (Objects::Queues, "dequeue", _) => Operation::Queue(key, QueueOperation::Dequeue),
+        _ => return Err(unsupported()),
+    })
 }
 
 /// How a call ended; `is_late` when its time was up.

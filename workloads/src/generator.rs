@@ -6,7 +6,7 @@
 //! answers alike. It refuses to know who drives it: a runtime, a simulation, a test.
 //!
 //! The idea is Jepsen's (`jepsen.generator`); here a generator changes in place instead of being replaced.
-//! Read on: [`Layout`], then the parts ([`Mix`], [`PerKey`], [`Rate`], [`Rest`], [`TimeLimit`], [`FinalReads`]), then [`Phases`],
+//! Read on: [`Layout`], then the parts ([`Mix`], [`PerKey`], [`Rate`], [`Rest`], [`TimeLimit`], [`FinalReads`], [`Drain`]), then [`Phases`],
 //! which puts them together, and [`simulate`], which runs all that without a clock.
 
 use std::fmt;
@@ -26,6 +26,7 @@ mod rate;
 mod rest;
 mod time_limit;
 
+mod drain;
 mod final_reads;
 mod scripted;
 
@@ -36,6 +37,7 @@ pub mod simulate;
 #[cfg(test)]
 mod tests;
 
+pub use drain::{DRAINED_MAX, Drain};
 pub use final_reads::{FinalReads, READ_ATTEMPTS_MAX};
 pub use layout::{Layout, LayoutError};
 pub use mix::Mix;

@@ -18,4 +18,4 @@ pub mod workload;
 pub use client::{BoxedClient, Client, Connector, DynClient, Outcome, Reply, completion};
 pub use error::{CallError, ErrorCode};
 pub use generator::{Answer, Context, Generator, Layout, LayoutError, Phases};
-pub use workload::{Options, OptionsError, UnknownWorkload, Workload, by_name, registry};
+pub use workload::{Adapter, Objects, Options, OptionsError, UnknownWorkload, Workload, by_name, registry};

@@ -1,17 +1,28 @@
 //! Workloads: what is asked, how a run ends, which model judges. One file each, and one line in the registry.
 //!
-//! Next: [`register`], the default.
+//! Next: [`register`], the default; then [`set`] and its like, which show what is lost or done twice.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use crate::client::Connector;
 use crate::generator::Generator;
 
 pub mod register;
 mod register_read_heavy;
 mod register_small;
+
+mod elements;
+pub mod list;
+pub mod set;
+
+pub mod counter;
+pub mod queue;
+
+pub mod mutex;
 
 /// What a plan may say about what is asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,6 +82,36 @@ impl Options {
     }
 }
 
+/// What a system has to keep for a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objects {
+    /// Registers: `read`, `write`, `cas`.
+    Registers,
+    /// Sets: `add`, and `read` of all elements.
+    Sets,
+    /// Counters: `add`, and `read` of the sum.
+    Counters,
+    /// Lists: `append`, and `read` of all elements in order.
+    Lists,
+    /// Queues: `enqueue`, `dequeue`.
+    Queues,
+}
+
+impl fmt::Display for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Objects::Registers => "registers",
+            Objects::Sets => "sets",
+            Objects::Counters => "counters",
+            Objects::Lists => "lists",
+            Objects::Queues => "queues",
+        })
+    }
+}
+
+/// From clients of a system's own operations to clients of a workload's.
+pub type Adapter = fn(Arc<dyn Connector>) -> Arc<dyn Connector>;
+
 /// A kind of asking and its judge.
 pub trait Workload: fmt::Debug + Send + Sync {
     /// Its name on the command line.
@@ -81,6 +122,27 @@ pub trait Workload: fmt::Debug + Send + Sync {
 
     /// Name of the model that judges its histories; it goes into their header.
     fn model(&self) -> &'static str;
+
+    /// What its clients ask for, once its [`Workload::adapter`] has translated it.
+    fn objects(&self) -> Objects {
+        Objects::Registers
+    }
+
+    /// Operations on a key until a fresh one takes its place, where a plan says nothing: few enough for a quick judge.
+    fn key_operations(&self) -> u64 {
+        200
+    }
+
+    /// Whether clients of a system that numbers operations repeat one of unknown outcome under the same number, while they
+    /// have time: it must take effect once all the same.
+    fn retries(&self) -> bool {
+        false
+    }
+
+    /// Where a system's clients do not know this workload's operations: what makes them of those they know.
+    fn adapter(&self) -> Option<Adapter> {
+        None
+    }
 
     /// The operations of the main phase, without pace or end.
     ///
@@ -94,7 +156,16 @@ pub trait Workload: fmt::Debug + Send + Sync {
 
 /// Every workload there is; the first one is the default.
 pub fn registry() -> &'static [&'static dyn Workload] {
-    &[&register::Register, &register_small::RegisterSmall, &register_read_heavy::RegisterReadHeavy]
+    &[
+        &register::Register,
+        &register_small::RegisterSmall,
+        &register_read_heavy::RegisterReadHeavy,
+        &set::Set,
+        &list::List,
+        &counter::Counter,
+        &queue::Queue,
+        &mutex::Mutex,
+    ]
 }
 
 /// A name that is no workload's.
@@ -137,42 +208,4 @@ fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::expect;
-
-    use super::*;
-
-    #[test]
-    fn names_are_distinct_and_found() {
-        for workload in registry() {
-            assert_eq!(by_name(workload.name()).unwrap().name(), workload.name());
-            assert!(workload.doc().ends_with('.'), "{}: the doc is a sentence", workload.name());
-        }
-    }
-
-    #[test]
-    fn an_unknown_name_is_told_what_there_is() {
-        let messages = ["regsiter", "queue"].map(|name| by_name(name).unwrap_err().to_string());
-        expect![[r#"
-            no workload is called "regsiter" (did you mean "register"?); there are register, register-small, register-read-heavy
-            no workload is called "queue"; there are register, register-small, register-read-heavy"#]].assert_eq(&messages.join("\n"));
-    }
-
-    #[test]
-    fn options_out_of_bounds_are_refused() {
-        let wrong = [
-            Options { keys: 0, ..Options::default() },
-            Options { key_operations: 0, ..Options::default() },
-            Options { rate: Some(f64::NAN), ..Options::default() },
-            Options { rate: Some(0.0), ..Options::default() },
-        ];
-        let messages = wrong.map(|options| options.check().unwrap_err().to_string());
-        expect![[r#"
-            0 keys: expected 1 to 10000
-            0 operations per key: expected 1 to 1000000000
-            a rate of NaN operations a second: expected more than 0 and at most 1000000000
-            a rate of 0 operations a second: expected more than 0 and at most 1000000000"#]]
-        .assert_eq(&messages.join("\n"));
-        assert_eq!(Options::default().check(), Ok(()));
-    }
-}
+mod tests;

@@ -67,7 +67,7 @@ fn check_system(plan: &Plan) -> Result<(), BadInput> {
     }
     let system = plan.system()?;
     system
-        .check(plan.protocol.as_deref(), !plan.defects.is_empty())
+        .check(plan.protocol.as_deref(), !plan.defects.is_empty(), plan.workload()?.objects())
         .map_err(|error| BadInput(error.to_string()))?;
     system.program().map(drop).map_err(|error| BadInput(error.to_string()))
 }

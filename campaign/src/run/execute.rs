@@ -38,7 +38,7 @@ use crate::run::report::Report;
 use crate::run::verdict::Safety;
 use crate::run::{judge, junit, watch};
 use crate::source::Source;
-use crate::systems::{ClientSettings, Cluster, Launch, Member, Probe, System};
+use crate::systems::{ClientSettings, Cluster, Launch, Member, Probe, Retries, System};
 
 /// How long a node may take to say its role.
 const PROBE_WAIT: Duration = Duration::from_millis(150);
@@ -243,10 +243,19 @@ fn driver(
     let settings = ClientSettings {
         connect_timeout: CONNECT_WAIT,
         call_timeout: plan.timeout(),
-        hidden_retries: plan.has_client_defect(),
+        objects: workload.objects(),
+        retries: match (plan.has_client_defect(), workload.retries()) {
+            (true, _) => Retries::NewNumber,
+            (false, true) => Retries::SameNumber,
+            (false, false) => Retries::Never,
+        },
         log: Some(folder.log("clients")),
     };
     let connector = system.connector(cluster, &settings)?;
+    let connector = match workload.adapter() {
+        Some(adapt) => adapt(connector),
+        None => connector,
+    };
     Ok(Driver::new(generator, recorder, clock, layout, connector, plan.timeout()))
 }
 

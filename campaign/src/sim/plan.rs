@@ -75,7 +75,12 @@ impl SimPlan {
 
     fn check(&self) -> Result<(), BadInput> {
         self.entry()?;
-        self.workload()?;
+        if self.workload()?.adapter().is_some() {
+            return Err(BadInput(format!(
+                "--workload {}: its operations are made of several, which simulated clients cannot",
+                self.workload
+            )));
+        }
         self.defects()?;
         if !(self.rate > 0.0 && self.rate <= 100_000.0) {
             return Err(BadInput(format!("--rate {}: expected more than 0, at most 100000", self.rate)));
@@ -139,15 +144,21 @@ impl SimPlan {
         setup.recovery = Nanos::from_millis(self.recovery_ms_max);
         setup.faults = self.faults()?;
         setup.node.defects = node.into_iter().collect();
-        if !client.is_empty() {
-            setup.retries = Retries::NewSequence(Duration::from(setup.timeout) / ATTEMPTS_PER_CALL);
-        }
+        let attempt = Duration::from(setup.timeout) / ATTEMPTS_PER_CALL;
+        setup.retries = match (client.is_empty(), setup.workload.retries()) {
+            (false, _) => Retries::NewSequence(attempt),
+            (true, true) => Retries::SameSequence(attempt),
+            (true, false) => Retries::Never,
+        };
         if let Some(nodes) = self.nodes {
             setup.nodes = nodes;
             setup.clients = 4 * nodes;
         }
         let fixed = Fixed { nodes: self.nodes.is_some(), ..Fixed::default() };
-        Ok(if self.swarm { vary(setup, fixed) } else { setup })
+        let mut setup = if self.swarm { vary(setup, fixed) } else { setup };
+        let key_operations = &mut setup.options.key_operations;
+        *key_operations = setup.workload.key_operations().min(*key_operations);
+        Ok(setup)
     }
 
     /// The command that runs these seeds again.

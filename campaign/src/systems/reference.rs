@@ -2,7 +2,8 @@
 //!
 //! The node's own client library says of every failure whether the operation may have happened; here that bit is
 //! passed on and given a code. A connection that failed in any way is closed, and the next call makes a new one: it
-//! opens a session of its own, so nothing is ever repeated. The one exception is planted (defect G01).
+//! opens a session of its own. What is repeated is repeated by the node's own client library, under the same number of the
+//! session; the one exception is planted (defect G01).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,17 +12,16 @@ use std::time::Duration;
 use rashomon_histories::Invocation;
 use rashomon_nemesis::{NodeId, NodeView, Role};
 use rashomon_node::api;
-use rashomon_node::api::Retries;
 use rashomon_simulator::vocabulary;
 use rashomon_workloads::client::BoxedFuture;
 use rashomon_workloads::{BoxedClient, CallError, Client, Connector, ErrorCode, Outcome};
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
-use super::ClientSettings;
 use super::probe::{Addresses, NodeStatus, Probe, address, within};
+use super::{ClientSettings, Retries};
 
-/// With hidden retries on, an attempt gets this share of the call's deadline.
+/// Where a client retries, an attempt gets this share of the call's deadline.
 const ATTEMPTS_PER_CALL: u32 = 4;
 
 /// Opens clients of reference nodes.
@@ -55,7 +55,7 @@ struct NodeClient {
 
 impl Client for NodeClient {
     async fn call(&mut self, operation: &Invocation) -> Outcome {
-        let asked = vocabulary::translate(operation)?;
+        let asked = vocabulary::translate(self.settings.objects, operation)?;
         let end = Instant::now() + self.settings.call_timeout;
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
@@ -76,12 +76,12 @@ impl NodeClient {
         let connection = api::Client::connect(self.address, timeout).await;
         let connection = connection
             .map_err(|error| ErrorCode::ConnectionRefused.with(format!("{}: {error}", self.address)))?;
-        Ok(match self.settings.hidden_retries {
-            true => {
-                connection.with_retries(Retries::NewSequence(self.settings.call_timeout / ATTEMPTS_PER_CALL))
-            }
-            false => connection,
-        })
+        let attempt = self.settings.call_timeout / ATTEMPTS_PER_CALL;
+        Ok(connection.with_retries(match self.settings.retries {
+            Retries::Never => api::Retries::Never,
+            Retries::SameNumber => api::Retries::SameSequence(attempt),
+            Retries::NewNumber => api::Retries::NewSequence(attempt),
+        }))
     }
 }
 

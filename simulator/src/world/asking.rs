@@ -43,7 +43,7 @@ impl<P: Inspect> World<P> {
         let thread = self.layout.thread_of(process);
         let index = usize::try_from(thread).expect("threads are counted in memory");
         let token = self.recorder.invoke(invocation.clone()).expect("memory refuses nothing");
-        let operation = vocabulary::translate(&invocation);
+        let operation = vocabulary::translate(self.setup.workload.objects(), &invocation);
         let client = &mut self.clients[index];
         let timeout = self.setup.timeout;
         let end = self.now.plus(timeout);

@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 
 use super::{Answer, Context, Generator};
 use crate::client::Outcome;
+use crate::error::CallError;
 
 /// How often a read is tried before it is given up.
 pub const READ_ATTEMPTS_MAX: u32 = 8;
@@ -19,6 +20,9 @@ pub const READ_ATTEMPTS_MAX: u32 = 8;
 #[derive(Clone, Debug)]
 pub struct FinalReads {
     f: SmolStr,
+    /// The argument of each asking, from its number.
+    argument: fn(u64) -> Value,
+    asked_count: u64,
     keys: Vec<SmolStr>,
     /// Per node, the reads still to be asked. None before the first asking, which knows the nodes.
     queues: Option<Vec<VecDeque<Read>>>,
@@ -34,7 +38,14 @@ struct Read {
 impl FinalReads {
     /// The operation `f` on each of `keys`, from each node.
     pub fn new(f: impl Into<SmolStr>, keys: Vec<SmolStr>) -> Self {
-        FinalReads { f: f.into(), keys, queues: None, open: BTreeMap::new() }
+        let argument = |_| Value::Null;
+        FinalReads { f: f.into(), argument, asked_count: 0, keys, queues: None, open: BTreeMap::new() }
+    }
+
+    /// The same with an argument, a function of how many operations were asked before.
+    pub fn with_arguments(mut self, argument: fn(u64) -> Value) -> Self {
+        self.argument = argument;
+        self
     }
 }
 
@@ -51,8 +62,9 @@ impl Generator for FinalReads {
             if let Some(read) = queues[node].pop_front() {
                 let operation = Invocation::new(Process::Client(*process), self.f.clone())
                     .key(read.key.clone())
-                    .value(Value::Null)
+                    .value((self.argument)(self.asked_count))
                     .node(context.layout.nodes()[node].clone());
+                self.asked_count += 1;
                 self.open.insert(*process, (node, read));
                 return Answer::Operation(operation);
             }
@@ -67,7 +79,8 @@ impl Generator for FinalReads {
         // Operations of an earlier phase may end in this one.
         let Some((node, mut read)) = self.open.remove(&process) else { return };
         read.attempts += 1;
-        if outcome.is_err() && read.attempts < READ_ATTEMPTS_MAX {
+        let is_answered = outcome.as_ref().err().is_none_or(CallError::is_refusal);
+        if !is_answered && read.attempts < READ_ATTEMPTS_MAX {
             let queues = self.queues.as_mut().expect("a read is open, so it was asked");
             queues[node].push_back(read);
         }

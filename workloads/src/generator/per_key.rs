@@ -5,6 +5,9 @@
 //! one in slot *i* draws in proportion to 1/(*i*+1). So in every run some keys are contended and short-lived,
 //! and some live long enough to see several faults.
 //!
+//! Where only a general search can judge, its work doubles with every operation under way or of unknown outcome on the
+//! same key. A key can be given a [width](PerKey::with_width): so many of these there are at most, by construction.
+//!
 //! Now and then a retired key is read again: what was true of it must still be. Those reads, too, are bounded.
 
 use std::collections::VecDeque;
@@ -38,8 +41,8 @@ pub trait OneKey: Clone + fmt::Debug + Send + 'static {
     /// Tells how an operation on it has ended.
     fn update(&mut self, operation: &Invocation, outcome: &Outcome);
 
-    /// The operation that looks at a key and changes nothing.
-    fn look() -> (SmolStr, Value);
+    /// The operation that looks at a key that has retired. It changes nothing that anybody counts on.
+    fn look(rng: &mut Rng) -> (SmolStr, Value);
 }
 
 /// Asks several keys at a time, for a bounded number of operations each.
@@ -47,6 +50,7 @@ pub trait OneKey: Clone + fmt::Debug + Send + 'static {
 pub struct PerKey<K: OneKey> {
     settings: K::Settings,
     operations_max: u64,
+    width: u32,
     live: Vec<Live<K>>,
     retired: VecDeque<Retired>,
     popularity: Mix<usize>,
@@ -59,6 +63,8 @@ struct Live<K> {
     name: SmolStr,
     key: K,
     asked: u64,
+    under_way: u32,
+    unknown: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -78,6 +84,7 @@ impl<K: OneKey> PerKey<K> {
         let mut generator = PerKey {
             settings,
             operations_max,
+            width: u32::MAX,
             live: Vec::new(),
             retired: VecDeque::new(),
             popularity,
@@ -88,10 +95,27 @@ impl<K: OneKey> PerKey<K> {
         generator
     }
 
+    /// At most so many operations under way or of unknown outcome on each key in use. A key that has no room is passed
+    /// over for the next one; one with half as many of unknown outcome retires, and where none has room the drawn one does.
+    ///
+    /// # Panics
+    /// When it is zero.
+    #[must_use]
+    pub fn with_width(self, width: u32) -> Self {
+        assert!(width > 0, "a key is asked something");
+        PerKey { width, ..self }
+    }
+
     fn fresh(&mut self) -> Live<K> {
         let number = self.next_number;
         self.next_number += 1;
-        Live { name: format_smolstr!("k{number}"), key: K::new(&self.settings, number), asked: 0 }
+        Live {
+            name: format_smolstr!("k{number}"),
+            key: K::new(&self.settings, number),
+            asked: 0,
+            under_way: 0,
+            unknown: 0,
+        }
     }
 
     /// The next operation, on whichever key: (key, f, value).
@@ -102,19 +126,32 @@ impl<K: OneKey> PerKey<K> {
             let retired = &mut self.retired[position];
             if retired.look_backs < LOOK_BACKS_MAX {
                 retired.look_backs += 1;
-                let (f, value) = K::look();
-                return (retired.name.clone(), f, value);
+                let name = retired.name.clone();
+                let (f, value) = K::look(&mut self.rng);
+                return (name, f, value);
             }
         }
-        let slot = *self.popularity.pick(&mut self.rng);
+        let drawn = *self.popularity.pick(&mut self.rng);
+        let slot = self.with_room(drawn);
         let live = &mut self.live[slot];
         live.asked += 1;
+        live.under_way += 1;
         let (f, value) = live.key.next(&mut self.rng, temper);
         let name = live.name.clone();
         if live.asked >= self.operations_max {
             self.retire(slot);
         }
         (name, f, value)
+    }
+
+    /// The first key with room, from the drawn one on.
+    fn with_room(&mut self, drawn: usize) -> usize {
+        let has_room = |slot: &usize| self.live[*slot].under_way + self.live[*slot].unknown < self.width;
+        if let Some(slot) = (drawn..self.live.len()).chain(0..drawn).find(has_room) {
+            return slot;
+        }
+        self.retire(drawn);
+        drawn
     }
 
     fn retire(&mut self, slot: usize) {
@@ -147,8 +184,14 @@ impl<K: OneKey> Generator for PerKey<K> {
 
     fn update(&mut self, _now: Nanos, operation: &Invocation, outcome: &Outcome) {
         // A key that retired meanwhile learns nothing more.
-        if let Some(live) = self.live.iter_mut().find(|live| operation.key.as_ref() == Some(&live.name)) {
-            live.key.update(operation, outcome);
+        let named = |live: &Live<K>| operation.key.as_ref() == Some(&live.name);
+        let Some(slot) = self.live.iter().position(named) else { return };
+        let live = &mut self.live[slot];
+        live.key.update(operation, outcome);
+        live.under_way -= 1;
+        live.unknown += u32::from(outcome.as_ref().is_err_and(|error| !error.definite));
+        if live.unknown >= self.width.div_ceil(2) {
+            self.retire(slot);
         }
     }
 

@@ -92,6 +92,12 @@ struct Settings {
     values: Values,
 }
 
+/// The first of the values of the key of this number, of which there are `lifetime`: no other key has any of them.
+pub(super) fn first_value(number: u64, lifetime: u64) -> i64 {
+    let below = number.checked_mul(lifetime).and_then(|below| i64::try_from(below).ok());
+    below.expect("a run of 2^63 operations never gets here") + 1
+}
+
 /// What asks one register.
 #[derive(Clone, Debug)]
 struct OneRegister {
@@ -135,10 +141,7 @@ impl OneKey for OneRegister {
     fn new(settings: &Settings, number: u64) -> Self {
         let next_value = match settings.values {
             Values::Below(_) => 0,
-            Values::Distinct { lifetime } => {
-                let first = number.checked_mul(lifetime).and_then(|below| i64::try_from(below).ok());
-                first.expect("a run of 2^63 operations never gets here") + 1
-            }
+            Values::Distinct { lifetime } => first_value(number, lifetime),
         };
         OneRegister { settings: settings.clone(), next_value, known: Vec::with_capacity(KNOWN_MAX) }
     }
@@ -171,7 +174,7 @@ impl OneKey for OneRegister {
         }
     }
 
-    fn look() -> (SmolStr, Value) {
+    fn look(_: &mut Rng) -> (SmolStr, Value) {
         (READ, Value::Null)
     }
 }

@@ -10,19 +10,25 @@ use clap::Parser as _;
 use rashomon_histories::{Invocation, Process, Value};
 use rashomon_nemesis::{NodeId, Role};
 use rashomon_node::server;
-use rashomon_workloads::{Connector, ErrorCode, Outcome, Reply};
+use rashomon_workloads::{Connector, ErrorCode, Objects, Outcome, Reply, by_name};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 
 use crate::systems::program::{Command, Programs};
 use crate::systems::watcher::ProgramProbe;
-use crate::systems::{ClientSettings, Cluster, Member, Probe as _, System};
+use crate::systems::{ClientSettings, Cluster, Member, Probe as _, Retries, System};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
 fn settings() -> ClientSettings {
-    ClientSettings { connect_timeout: DEADLINE, call_timeout: DEADLINE, hidden_retries: false, log: None }
+    ClientSettings {
+        connect_timeout: DEADLINE,
+        call_timeout: DEADLINE,
+        objects: Objects::Registers,
+        retries: Retries::Never,
+        log: None,
+    }
 }
 
 fn quick() -> ClientSettings {
@@ -65,6 +71,53 @@ async fn check_registers(connector: &dyn Connector) {
     let outcome = other.call_dyn(&operation("enqueue", 1)).await;
     assert_eq!(code(&outcome), (ErrorCode::Unsupported.name(), true));
     assert_eq!(other.call_dyn(&read).await, Ok(Reply::value(i64::MAX)), "the client is still of use");
+}
+
+/// Sets, counters, lists and queues: what is asked, and what comes back.
+async fn check_other_objects(system: &System, cluster: &Cluster) {
+    let list = |elements: &[i64]| Some(Value::List(elements.iter().copied().map(Value::Int).collect()));
+    let done = || None;
+    let asked: [(Objects, &str, Value, Option<Value>); 15] = [
+        (Objects::Sets, "read", Value::Null, list(&[])),
+        (Objects::Sets, "add", 5.into(), done()),
+        (Objects::Sets, "add", 3.into(), done()),
+        (Objects::Sets, "read", Value::Null, list(&[3, 5])),
+        (Objects::Counters, "add", 5.into(), done()),
+        (Objects::Counters, "add", (-7).into(), done()),
+        (Objects::Counters, "read", Value::Null, Some(Value::Int(-2))),
+        (Objects::Lists, "append", 5.into(), done()),
+        (Objects::Lists, "append", 3.into(), done()),
+        (Objects::Lists, "read", Value::Null, list(&[5, 3])),
+        (Objects::Queues, "enqueue", 5.into(), done()),
+        (Objects::Queues, "enqueue", 3.into(), done()),
+        (Objects::Queues, "dequeue", Value::Null, Some(Value::Int(5))),
+        (Objects::Queues, "dequeue", Value::Null, Some(Value::Int(3))),
+        (Objects::Queues, "dequeue", Value::Null, Some(Value::Null)),
+    ];
+    for (objects, f, argument, value) in asked {
+        let settings = ClientSettings { objects, retries: Retries::SameNumber, ..settings() };
+        let mut client = system.connector(cluster, &settings).unwrap().open(0, "n1");
+        let outcome = client.call_dyn(&operation(f, argument)).await;
+        assert_eq!(outcome, Ok(Reply { value }), "{f} on {objects}");
+    }
+    let adapted =
+        by_name("mutex").unwrap().adapter().unwrap()(system.connector(cluster, &settings()).unwrap());
+    let mut client = adapted.open(0, "n1");
+    let refused = (ErrorCode::Precondition.name(), true);
+    for round in 0..2 {
+        let on_lock = |f| operation(f, 7 + round).key("lock");
+        assert_eq!(client.call_dyn(&on_lock("acquire")).await, Ok(Reply::done()), "round {round}");
+        assert_eq!(code(&client.call_dyn(&on_lock("acquire")).await), refused, "round {round}");
+        assert_eq!(client.call_dyn(&on_lock("release")).await, Ok(Reply::done()), "round {round}");
+    }
+}
+
+#[test]
+fn what_a_client_cannot_ask_for_is_refused_before_anything_starts() {
+    let etcd = System::load("etcd").unwrap();
+    let error = etcd.check(None, false, Objects::Lists).unwrap_err().to_string();
+    assert_eq!(error, "etcd: the workload asks for lists, and its client knows registers only");
+    etcd.check(None, false, by_name("mutex").unwrap().objects()).unwrap();
 }
 
 /// Waits until the node leads.
@@ -114,6 +167,7 @@ async fn the_reference_node_keeps_registers() {
     let asking = async {
         lead(&system, &cluster).await;
         check_registers(&*system.connector(&cluster, &settings()).unwrap()).await;
+        check_other_objects(&system, &cluster).await;
     };
     local.run_until(asking).await;
 }

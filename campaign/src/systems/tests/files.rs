@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use expect_test::{Expect, expect};
 use rashomon_nemesis::NodeId;
+use rashomon_workloads::Objects;
 
 use crate::systems::{Cluster, Member, System, SystemError};
 
@@ -198,10 +199,10 @@ fn a_system_that_does_not_exist_is_told_what_there_is() {
 fn a_plan_that_a_system_cannot_serve_is_refused() {
     let [reference, etcd] = ["reference", "etcd"].map(|name| System::load(name).unwrap());
     let refusals = [
-        reference.check(None, false),
-        reference.check(Some("zab"), false),
-        etcd.check(Some("raft"), false),
-        etcd.check(None, true),
+        reference.check(None, false, Objects::Registers),
+        reference.check(Some("zab"), false, Objects::Registers),
+        etcd.check(Some("raft"), false, Objects::Registers),
+        etcd.check(None, true, Objects::Registers),
     ];
     let messages = refusals.map(|refusal| refusal.unwrap_err().to_string());
     expect![[r#"
@@ -210,8 +211,8 @@ fn a_plan_that_a_system_cannot_serve_is_refused() {
         etcd: protocol "raft" was asked for, but it offers no choice
         etcd: it has no planted defects to switch on"#]]
     .assert_eq(&messages.join("\n"));
-    assert!(reference.check(Some("raft"), true).is_ok());
-    assert!(etcd.check(None, false).is_ok());
+    assert!(reference.check(Some("raft"), true, Objects::Queues).is_ok());
+    assert!(etcd.check(None, false, Objects::Registers).is_ok());
 }
 
 #[test]
