@@ -1,5 +1,7 @@
 //! Worlds of every protocol: a sound cluster is never accused, whatever breaks, and equal seeds give equal bytes.
 
+#![allow(clippy::unwrap_used, reason = "a test helper that panics is a test that fails")]
+
 use rashomon_checker::models::CasRegister;
 use rashomon_checker::{Options, Verdict, decode, judge};
 use rashomon_histories::Nanos;

@@ -200,14 +200,14 @@ fn a_plan_that_a_system_cannot_serve_is_refused() {
     let [reference, etcd] = ["reference", "etcd"].map(|name| System::load(name).unwrap());
     let refusals = [
         reference.check(None, false, Objects::Registers),
-        reference.check(Some("zab"), false, Objects::Registers),
+        reference.check(Some("viewstamped"), false, Objects::Registers),
         etcd.check(Some("raft"), false, Objects::Registers),
         etcd.check(None, true, Objects::Registers),
     ];
     let messages = refusals.map(|refusal| refusal.unwrap_err().to_string());
     expect![[r#"
-        reference: it needs a protocol: raft
-        reference: it has no protocol "zab"; there are raft
+        reference: it needs a protocol: raft, paxos, zab
+        reference: it has no protocol "viewstamped"; there are raft, paxos, zab
         etcd: protocol "raft" was asked for, but it offers no choice
         etcd: it has no planted defects to switch on"#]]
     .assert_eq(&messages.join("\n"));
