@@ -60,8 +60,12 @@ pub fn command(args: &CheckArgs) -> anyhow::Result<Outcome> {
         Folder::write_json(keep, &judged.judgement)?;
     }
     if args.verify {
-        verify(&source, &model, &judged.judgement)?;
-        eprintln!("every witness was re-checked by the verifier");
+        match verify(&source, &model, &judged.judgement)? {
+            0 => eprintln!("every witness was re-checked by the verifier"),
+            too_large => {
+                eprintln!("every witness was re-checked by the verifier but {too_large}, too large for that")
+            }
+        }
     }
     show(args, &source, &model, &judged)
 }
@@ -93,9 +97,9 @@ fn judged(args: &CheckArgs, source: &Source, model: &str) -> Result<Judged, BadI
     Ok(Judged { judgement, operations, tail: Default::default() })
 }
 
-fn verify(source: &Source, model: &str, judgement: &Judgement) -> anyhow::Result<()> {
+fn verify(source: &Source, model: &str, judgement: &Judgement) -> anyhow::Result<usize> {
     judge::verify(source, model, judgement)?
-        .map_err(|refuted| anyhow::anyhow!("a witness does not prove its verdict: {refuted}"))
+        .map_err(|unproven| anyhow::anyhow!("a witness does not prove its verdict: {unproven}"))
 }
 
 fn open(judgement: &Judgement) -> Vec<Open<'_>> {

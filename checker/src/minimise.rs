@@ -49,10 +49,8 @@ pub(crate) fn minimise<M: Model>(
         })
     };
     let Some(start) = start else {
-        // Too costly to try again, or the caller's deadline passed: what is known is told as it is.
-        let all = (0..calls.len() as u32)
-            .filter(|&at| position.is_none_or(|end| calls[at as usize].invoked <= end));
-        let all: Vec<Kept> = all.map(Kept::whole).collect();
+        // Too costly to try again, or the caller's deadline passed: the whole is its own counterexample.
+        let all: Vec<Kept> = (0..calls.len() as u32).map(Kept::whole).collect();
         return Counterexample { operations: minimiser.ids(&all, |_| true), ..found };
     };
     let kept = minimiser.shrink(start);

@@ -8,11 +8,18 @@ use rustc_hash::FxHashSet;
 
 use crate::model::{Call, Effect, Model};
 use crate::outcome::{Counterexample, Finding};
+use Unproven::{Refuted, TooLarge};
 
-/// A witness that does not prove its verdict: a failure of the harness, whatever the verdict was.
+/// Why a witness was not found to prove its verdict.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the witness proves nothing: {0}")]
-pub struct Refuted(pub String);
+pub enum Unproven {
+    /// It proves nothing: a failure of the harness, whatever the verdict was.
+    #[error("the witness proves nothing: {0}")]
+    Refuted(String),
+    /// It has too many orders to try them all; nothing speaks against it.
+    #[error("the witness has too many orders to try them all")]
+    TooLarge,
+}
 
 type Calls<M> = [Call<<M as Model>::Operation>];
 
@@ -20,22 +27,21 @@ type Calls<M> = [Call<<M as Model>::Operation>];
 ///
 /// # Errors
 /// Where the witness does not hold, or has too many orders to try them all.
-pub fn verify<M: Model>(model: &M, calls: &Calls<M>, finding: &Finding) -> Result<(), Refuted> {
+pub fn verify<M: Model>(model: &M, calls: &Calls<M>, finding: &Finding) -> Result<(), Unproven> {
     let by_id: BTreeMap<u32, &Call<M::Operation>> = calls.iter().map(|call| (call.id, call)).collect();
     let find = |id: &u32| by_id.get(id).copied().ok_or_else(|| Refuted(format!("no operation {id}")));
     match finding {
         Finding::Undecided { .. } => Ok(()),
         Finding::Valid { order } => {
-            let placed: BTreeSet<&u32> = order.iter().collect();
-            let (mut state, mut invoked) = (model.init(), 0);
-            for call in order.iter().map(find) {
-                let call = call?;
+            let (mut state, mut invoked, mut placed) = (model.init(), 0, BTreeSet::new());
+            for id in order {
+                let call = find(id)?;
+                ensure(placed.insert(id), || format!("{id} stands twice"))?;
                 invoked = invoked.max(call.invoked);
                 ensure(call.returned >= invoked, || format!("{} had returned by then", call.id))?;
                 let next = model.step(&state, &call.operation);
                 state = next.ok_or_else(|| Refuted(format!("{} is illegal where it stands", call.id)))?;
             }
-            ensure(placed.len() == order.len(), || "an operation stands twice".into())?;
             let all = calls.iter().all(|call| call.is_unknown() || placed.contains(&call.id));
             ensure(all, || "an operation that happened is missing".into())
         }
@@ -52,7 +58,7 @@ pub fn verify<M: Model>(model: &M, calls: &Calls<M>, finding: &Finding) -> Resul
 }
 
 /// Nothing left out could make a kept operation legal, unless a kept one that settles the state came in between.
-fn irrelevant_rest<M: Model>(model: &M, calls: &Calls<M>, kept: &Calls<M>) -> Result<(), Refuted> {
+fn irrelevant_rest<M: Model>(model: &M, calls: &Calls<M>, kept: &Calls<M>) -> Result<(), Unproven> {
     let changes = |call: &Call<M::Operation>| model.effect(&call.operation) != Effect::None;
     let settles = calls.iter().all(|call| model.effect(&call.operation) != Effect::Any);
     let ids: BTreeSet<u32> = kept.iter().map(|call| call.id).collect();
@@ -68,7 +74,7 @@ fn irrelevant_rest<M: Model>(model: &M, calls: &Calls<M>, kept: &Calls<M>) -> Re
     Ok(())
 }
 
-fn has_order<M: Model>(model: &M, kept: &Calls<M>) -> Result<bool, Refuted> {
+fn has_order<M: Model>(model: &M, kept: &Calls<M>) -> Result<bool, Unproven> {
     let mut tried = FxHashSet::default();
     let mut todo = vec![(vec![false; kept.len()], model.init())];
     while let Some((done, state)) = todo.pop() {
@@ -76,7 +82,7 @@ fn has_order<M: Model>(model: &M, kept: &Calls<M>) -> Result<bool, Refuted> {
         if left().all(|at| kept[at].is_unknown()) {
             return Ok(true);
         }
-        ensure(tried.len() < 1_000_000, || "too many orders to try".into())?;
+        (tried.len() < 1_000_000).then_some(()).ok_or(TooLarge)?;
         for at in left().filter(|&at| left().all(|other| !kept[other].precedes(&kept[at]))) {
             let has_place = |other: usize, state: &M::State| {
                 other == at || kept[other].is_unknown() || model.can_follow(state, &kept[other].operation)
@@ -92,6 +98,6 @@ fn has_order<M: Model>(model: &M, kept: &Calls<M>) -> Result<bool, Refuted> {
     Ok(false)
 }
 
-fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Refuted> {
+fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Unproven> {
     if holds { Ok(()) } else { Err(Refuted(otherwise())) }
 }

@@ -169,7 +169,7 @@ impl Row {
             self.problem = judged.judgement.progress();
         }
         match args.verify {
-            true => verify(&source, &self.model, &judged.judgement),
+            true => verify(&source, &self.model, &judged.judgement).map(|_| ()),
             false => Ok(()),
         }
     }

@@ -14,7 +14,7 @@ use rashomon_checker::models::{
     CasRegister, Counter, ListAppend, Log, MultiRegister, Mutex, OwnedMutex, Queue, REGISTRY, Register, Set,
 };
 use rashomon_checker::online::{Followed, Online};
-use rashomon_checker::verify::{self, Refuted};
+use rashomon_checker::verify::{self, Unproven};
 use rashomon_checker::{
     Budget, Decode, DecodeError, Engine, Exhausted, Finding, Judgement, KeyHistory, Options, Verdict,
     judge_again, judge_key,
@@ -250,18 +250,22 @@ pub fn resume(
     Ok(Judgement::of(settled))
 }
 
-/// Re-checks every witness by the checker's independent verifier; the first that proves nothing is the answer. Operations are
-/// fetched a few million at a time.
+/// Re-checks every witness by the checker's independent verifier. Answers how many are too large for that; the first that
+/// proves nothing is an error. Operations are fetched a few million at a time.
 ///
 /// # Errors
 /// [`BadInput`] for an unknown model or a history that cannot be read.
-pub fn verify(source: &Source, model: &str, judgement: &Judgement) -> Result<Result<(), Refuted>, BadInput> {
+pub fn verify(
+    source: &Source,
+    model: &str,
+    judgement: &Judgement,
+) -> Result<Result<usize, Unproven>, BadInput> {
     struct Verify<'a>(&'a Source, &'a Judgement);
     impl ForModel for Verify<'_> {
-        type Output = Result<Result<(), Refuted>, BadInput>;
+        type Output = Result<Result<usize, Unproven>, BadInput>;
 
         fn run<M: Decode + Send + 'static>(self, model: M) -> Self::Output {
-            let mut judged = self.1.keys.as_slice();
+            let (mut judged, mut too_large) = (self.1.keys.as_slice(), 0);
             while !judged.is_empty() {
                 let mut operations = 0;
                 let fits = judged.iter().take_while(|key| {
@@ -272,21 +276,26 @@ pub fn verify(source: &Source, model: &str, judgement: &Judgement) -> Result<Res
                 judged = rest;
                 let wanted: BTreeSet<SmolStr> = batch.iter().map(|key| key.key.clone()).collect();
                 let keys = fetch(&model, self.0, &wanted)?;
-                let checked = batch.par_iter().try_for_each(|judged| {
+                let checked = batch.par_iter().map(|judged| {
                     let key = keys
                         .iter()
                         .find(|key| key.key == judged.key)
                         .filter(|key| key.calls.len() == judged.operation_count);
                     let key = key.ok_or_else(|| {
-                        Refuted(format!("key {:?} has not {} operations", judged.key, judged.operation_count))
+                        let (key, count) = (&judged.key, judged.operation_count);
+                        Unproven::Refuted(format!("key {key:?} has not {count} operations"))
                     })?;
-                    verify::verify(&model, &key.calls, &judged.finding)
+                    match verify::verify(&model, &key.calls, &judged.finding) {
+                        Err(Unproven::TooLarge) => Ok(1),
+                        checked => checked.map(|()| 0),
+                    }
                 });
-                if checked.is_err() {
-                    return Ok(checked);
+                match checked.try_reduce(|| 0, |one, other| Ok(one + other)) {
+                    Ok(count) => too_large += count,
+                    Err(unproven) => return Ok(Err(unproven)),
                 }
             }
-            Ok(Ok(()))
+            Ok(Ok(too_large))
         }
     }
     with_model(model, Verify(source, judgement))?

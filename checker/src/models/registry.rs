@@ -6,10 +6,10 @@ use crate::decode::{Decode, DecodeError, decode};
 use crate::explain::{Explanation, Naming, explain};
 use crate::judge::{Options, OtherHistory, Refusal, judge, judge_again, refusal};
 use crate::outcome::{Engine, Finding, Judgement};
-use crate::verify::{Refuted, verify};
+use crate::verify::{Unproven, verify};
 
 /// Whether every witness proves its verdict.
-pub type Checked = Result<(), Refuted>;
+pub type Checked = Result<(), Unproven>;
 
 /// All keys, settled or not, unless the earlier judgement was of other ones.
 pub type Again = Result<Judgement, OtherHistory>;
@@ -79,11 +79,15 @@ fn verify_with<M: Decode + Default>(
     let model = M::default();
     let keys = decode(&model, history)?;
     if keys.len() != judgement.keys.len() {
-        return Ok(Err(Refuted(format!("{} keys were judged, not {}", judgement.keys.len(), keys.len()))));
+        return Ok(Err(Unproven::Refuted(format!(
+            "{} keys were judged, not {}",
+            judgement.keys.len(),
+            keys.len()
+        ))));
     }
     let checked = keys.iter().zip(&judgement.keys).try_for_each(|(key, judged)| {
         if key.key != judged.key {
-            return Err(Refuted(format!("key {} was not judged", key.key)));
+            return Err(Unproven::Refuted(format!("key {} was not judged", key.key)));
         }
         verify(&model, &key.calls, &judged.finding)
     });
