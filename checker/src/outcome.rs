@@ -216,3 +216,14 @@ impl Judgement {
         line
     }
 }
+
+/// Why a witness was not found to prove its verdict.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unproven {
+    /// It proves nothing: a failure of the harness, whatever the verdict was.
+    #[error("the witness proves nothing: {0}")]
+    Refuted(String),
+    /// It has too many orders to try them all; nothing speaks against it.
+    #[error("the witness has too many orders to try them all")]
+    TooLarge,
+}

@@ -7,19 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustc_hash::FxHashSet;
 
 use crate::model::{Call, Effect, Model};
+use crate::outcome::Unproven::{self, Refuted, TooLarge};
 use crate::outcome::{Counterexample, Finding};
-use Unproven::{Refuted, TooLarge};
-
-/// Why a witness was not found to prove its verdict.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unproven {
-    /// It proves nothing: a failure of the harness, whatever the verdict was.
-    #[error("the witness proves nothing: {0}")]
-    Refuted(String),
-    /// It has too many orders to try them all; nothing speaks against it.
-    #[error("the witness has too many orders to try them all")]
-    TooLarge,
-}
 
 type Calls<M> = [Call<<M as Model>::Operation>];
 

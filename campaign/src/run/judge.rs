@@ -14,7 +14,8 @@ use rashomon_checker::models::{
     CasRegister, Counter, ListAppend, Log, MultiRegister, Mutex, OwnedMutex, Queue, REGISTRY, Register, Set,
 };
 use rashomon_checker::online::{Followed, Online};
-use rashomon_checker::verify::{self, Unproven};
+use rashomon_checker::outcome::Unproven;
+use rashomon_checker::verify;
 use rashomon_checker::{
     Budget, Decode, DecodeError, Engine, Exhausted, Finding, Judgement, KeyHistory, Options, Verdict,
     judge_again, judge_key,

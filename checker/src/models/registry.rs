@@ -6,7 +6,8 @@ use crate::decode::{Decode, DecodeError, decode};
 use crate::explain::{Explanation, Naming, explain};
 use crate::judge::{Options, OtherHistory, Refusal, judge, judge_again, refusal};
 use crate::outcome::{Engine, Finding, Judgement};
-use crate::verify::{Unproven, verify};
+use crate::outcome::Unproven;
+use crate::verify::verify;
 
 /// Whether every witness proves its verdict.
 pub type Checked = Result<(), Unproven>;
