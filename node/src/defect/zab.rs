@@ -38,10 +38,11 @@ pub(super) static Z04: Description = Description {
     title: "the accepted epoch is neither durable nor checked",
     rule: "persist acceptedEpoch before ACKEPOCH, accept only a later one (Zab, phase 1)",
     faults: &["kill", "partition"],
-    reachable: true,
+    reachable: false,
     home: Home::Node,
     note: "ZOOKEEPER-2307. After a restart a node accepts the same epoch again, from somebody else: two leaders number \
-           different transactions alike.",
+           different transactions alike. Two leaders have to follow each other within a \
+           restart: not seen in a minute of kills and partitions.",
 };
 pub(super) static Z05: Description = Description {
     id: "Z05",
@@ -108,10 +109,10 @@ pub(super) static Z14: Description = Description {
     title: "the position that a client has seen is not looked at",
     rule: "a server refuses a client that has seen more than it has (single system image)",
     faults: &["pause", "partition"],
-    reachable: true,
+    reachable: false,
     home: Home::Node,
     note: "Only with local reads: the others are linearizable whatever the client has seen. A client that goes on at a node \
-           that lags sees the past.",
+           that lags sees the past. A campaign asks for no local reads.",
 };
 pub(super) static Z15: Description = Description {
     id: "Z15",
