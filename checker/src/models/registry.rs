@@ -5,8 +5,7 @@ use rashomon_histories::History;
 use crate::decode::{Decode, DecodeError, decode};
 use crate::explain::{Explanation, Naming, explain};
 use crate::judge::{Options, OtherHistory, Refusal, judge, judge_again, refusal};
-use crate::outcome::{Engine, Finding, Judgement};
-use crate::outcome::Unproven;
+use crate::outcome::{Engine, Finding, Judgement, Unproven};
 use crate::verify::verify;
 
 /// Whether every witness proves its verdict.
