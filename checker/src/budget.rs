@@ -68,6 +68,11 @@ impl<'a> Poll<'a> {
         if self.stopped { Err(Stopped) } else { Ok(()) }
     }
 
+    /// Counts against a budget of its own, with the same deadline.
+    pub(crate) fn gauge(&self, budget: Budget) -> Gauge<'a> {
+        Gauge::new(budget, self.stop)
+    }
+
     /// Sorts by a position and then by `key`, in pieces small enough that a deadline is not missed for long.
     pub(crate) fn sort<T: Copy, K: Ord>(
         &mut self,

@@ -1,5 +1,8 @@
 //! The engines against each other, on histories too long for the twin, with every witness re-checked.
 
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod twin;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rashomon_checker::generate::{Overlap, Plan, generate, random_plan};
@@ -184,4 +187,31 @@ fn an_engine_that_does_not_apply_is_refused() {
     assert_eq!(judge_key(&CasRegister, "0", &distinct[0].calls, &forced).finding.verdict(), Verdict::Valid);
     assert_eq!("search".parse(), Ok(Engine::Search));
     assert!("zone".parse::<Engine>().is_err());
+}
+
+/// The near-linear judge alone leaves few of these open: what its schedule gets wrong is put right in windows.
+#[test]
+fn refused_cas_are_settled_in_windows_as_the_search_settles_them() {
+    let mut rng = ChaCha8Rng::seed_from_u64(23);
+    let (mut seen, mut open) = ([0, 0], 0);
+    for _ in 0..3_000 {
+        let unknown = [0.0, 0.05][rng.random_range(0..2)];
+        let spans = twin::random_overlap(&mut rng, 60, 8, unknown);
+        let calls = twin::distinct(&mut rng, &spans);
+        let judge = |engine| {
+            let options = Options { engine: Some(engine), minimise: false, ..Options::default() };
+            judge_key(&CasRegister, "0", &calls, &options).finding
+        };
+        let (near_linear, searched) = (judge(Engine::Shortcut), judge(Engine::Search));
+        match &near_linear {
+            Finding::Undecided { .. } => open += usize::from(searched.verdict() == Verdict::Valid),
+            Finding::Valid { order } => assert!(twin::is_order(&CasRegister, &calls, order), "{calls:?}"),
+            Finding::Invalid(_) => {}
+        }
+        if near_linear.verdict() != Verdict::Undecided {
+            assert_eq!(near_linear.verdict(), searched.verdict(), "{calls:?}");
+            seen[usize::from(near_linear.verdict() == Verdict::Invalid)] += 1;
+        }
+    }
+    assert!(seen[0] > 300 && seen[1] > 300 && open <= 3, "{seen:?} {open}");
 }

@@ -7,6 +7,7 @@
 mod clusters;
 mod schedule;
 mod tenures;
+mod windows;
 mod zones;
 
 use std::fmt;

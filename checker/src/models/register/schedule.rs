@@ -7,6 +7,9 @@
 //! that could start and be over at once, the one that will have to start first anyway; and if there is none, the one that has
 //! to be next, or a write of unknown outcome that nobody saw. What is not forced stays at hand for a later demand.
 //!
+//! Where nothing makes the change, some earlier start was a mistake: [`super::windows`] puts the stretch around it in order,
+//! and the schedule goes on behind it.
+//!
 //! This is a guess at an order, never a verdict: [`super::tenures`] proves that it works, or leaves the key open.
 
 use std::cmp::Reverse;
@@ -14,6 +17,7 @@ use std::collections::BinaryHeap;
 
 use super::RegisterOp;
 use super::clusters::{Clusters, Halt, NOBODY};
+use super::windows::{Cut, REACHES, Windows};
 use super::zones::Block;
 use crate::budget::{Poll, Stopped};
 use crate::model::{Call, NEVER};
@@ -45,7 +49,7 @@ struct Schedule<'a> {
     forced_done: usize,
 }
 
-const NOT_STARTED: u32 = u32::MAX;
+pub(super) const NOT_STARTED: u32 = u32::MAX;
 
 /// Clusters in an order that keeps real time and, if this works out, satisfies the refused cas. Otherwise the event before
 /// which one could not be satisfied. `blocks` begins with the initial value's.
@@ -56,14 +60,22 @@ pub(super) fn order(
     poll: &mut Poll<'_>,
 ) -> Result<Vec<u32>, Halt> {
     let mut schedule = Schedule::new(calls, clusters, blocks, poll)?;
+    let mut windows = None;
+    let mut arranged_until = None;
     for (event, due) in schedule.agenda(poll)? {
         poll.go_on()?;
+        let is_arranged = arranged_until.is_some_and(|until| event <= until);
         match due {
-            Due::Start(cluster) => schedule.force(cluster, event),
             Due::Ready(block) => schedule.ready.push(Reverse((schedule.must_start(block), block))),
+            _ if is_arranged => {}
+            Due::Start(cluster) => schedule.force(cluster, event),
             Due::Demand(refused) => {
                 if schedule.is_unsatisfied(refused) && !schedule.change(event) {
-                    return Err(Halt::Open(event));
+                    let windows = match &mut windows {
+                        Some(windows) => windows,
+                        none => none.insert(Windows::new(calls, clusters, blocks, poll)?),
+                    };
+                    arranged_until = Some(schedule.rearrange(event, windows, poll)?);
                 }
             }
         }
@@ -242,6 +254,45 @@ impl<'a> Schedule<'a> {
             }
         }
         self.begin_next_forced(event)
+    }
+
+    /// Orders a window around `event` anew; returns where it ends.
+    fn rearrange(&mut self, event: u32, windows: &mut Windows<'_>, poll: &mut Poll<'_>) -> Result<u32, Halt> {
+        for (before, after) in REACHES {
+            let from = windows.before(event, before).find(|cut| self.roll_back(*cut, event));
+            let Some(from) = from else { break };
+            let until = windows.after(event, after);
+            if let Some(starts) = windows.order(from, until, &self.block_of, &self.started, poll)? {
+                for (cluster, event) in starts {
+                    self.start(cluster, event);
+                }
+                if until.is_none_or(|cut| cut.cluster == self.current()) {
+                    return Ok(until.map_or(windows.end(), |cut| cut.event));
+                }
+            }
+        }
+        Err(Halt::Open(event))
+    }
+
+    /// Takes back what started after a cut, if its cluster held there. The walk has come to `event`.
+    fn roll_back(&mut self, cut: Cut, event: u32) -> bool {
+        let started = &self.started;
+        let held = self.order.partition_point(|&cluster| started[cluster as usize] <= cut.event);
+        if held == 0 || self.order[held - 1] != cut.cluster {
+            return false;
+        }
+        for cluster in self.order.drain(held..) {
+            self.started[cluster as usize] = NOT_STARTED;
+            let block = self.block_of[cluster as usize];
+            let Block { root, f, s, .. } = self.blocks[block as usize];
+            if root == cluster && s < event {
+                self.ready.push(Reverse((f, block)));
+            }
+        }
+        let (forced, blocks) = (&self.forced, self.blocks);
+        let over = forced.partition_point(|&block| blocks[block as usize].f <= cut.event);
+        self.forced_done = self.forced_done.min(over);
+        true
     }
 
     /// A block may start now and hold until its last operation is invoked, if nobody else must start before that. Of
