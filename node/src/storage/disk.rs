@@ -81,6 +81,8 @@ impl FileDisk {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(in_directory(error)),
             _ => {}
         }
+        // A process that died after renaming a segment may not have come to making its name durable.
+        handle.sync_all().map_err(in_directory)?;
         Ok(Self { directory: directory.to_owned(), handle, open: None, spare: None })
     }
 

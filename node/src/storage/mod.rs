@@ -21,6 +21,12 @@
 //!    not malicious.
 //! 5. Overwriting zeros that have been synced needs no change of metadata, so `fdatasync` suffices (and is quicker).
 //!
+//! # What a restart may count on
+//! What is read back need not be on the disk: the process before may have died between a write and its `fdatasync`, or of
+//! an `fdatasync` that failed and left the page in the cache, marked clean. A node that acts on such a frame breaks its
+//! word when the power fails. Only the last frame can be in doubt, so that one is written again and synced before
+//! anything follows it, and so are the names in the directory.
+//!
 //! # Torn, or corrupt?
 //! Every batch of records is one frame with a sequence number and two checksums, and a frame is written only when the one
 //! before is durable. So a damaged frame that a later intact one follows *had been* durable: that is corruption, and the

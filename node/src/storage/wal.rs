@@ -143,7 +143,13 @@ impl<D: Disk> Wal<D> {
             let bytes = disk.read(*segment).map_err(|source| failed(&disk.name(*segment), source))?;
             let file = disk.name(*segment);
             let is_last = Some(segment) == segments.last();
-            let (end, torn_bytes) = reader.read(&file, *segment, &bytes, is_last)?;
+            let Extent { last, end, torn_bytes } = reader.read(&file, *segment, &bytes, is_last)?;
+            if is_last {
+                // The predecessor may have died before it synced its last frame, or because that failed: then it is in
+                // the kernel's cache only, perhaps as clean (assumption 2), and must not count before it is on the disk.
+                let again = disk.write(*segment, last, &bytes[last..end]).and_then(|()| disk.sync(*segment));
+                again.map_err(|source| failed(&file, source))?;
+            }
             if torn_bytes > 0 {
                 let blank =
                     disk.write(*segment, end, &vec![0; torn_bytes]).and_then(|()| disk.sync(*segment));
@@ -318,6 +324,16 @@ fn find_start<D: Disk>(disk: &mut D, segments: &[SegmentNumber]) -> Result<Start
     Ok(StartOfLog { segment: 1, sequence: 1 })
 }
 
+/// How far a segment is used.
+struct Extent {
+    /// Where its last intact frame starts.
+    last: usize,
+    /// Where that frame ends.
+    end: usize,
+    /// Bytes of a torn frame that stand there.
+    torn_bytes: usize,
+}
+
 /// Gathers what segments hold.
 struct Reader<R> {
     node: NodeId,
@@ -328,14 +344,14 @@ struct Reader<R> {
 }
 
 impl<R: DeserializeOwned> Reader<R> {
-    /// Reads one segment. Returns where it ends, and how many bytes of a torn frame stand there.
+    /// Reads one segment.
     fn read(
         &mut self,
         file: &str,
         segment: SegmentNumber,
         bytes: &[u8],
         is_last: bool,
-    ) -> Result<(usize, usize), StorageError> {
+    ) -> Result<Extent, StorageError> {
         let corrupt = |offset, what: String| StorageError::Corrupt { file: file.to_owned(), offset, what };
         let scan = match segment::scan(bytes, self.sequence, is_last) {
             Err(Damage { offset, .. }) if offset > 0 && self.defects.has(Defect::G05) => {
@@ -345,12 +361,12 @@ impl<R: DeserializeOwned> Reader<R> {
             other => other,
         };
         let scan = scan.map_err(|Damage { offset, what }| corrupt(offset, what.to_owned()))?;
-        if scan.frames.is_empty() {
+        let Some(&(last, _)) = scan.frames.last() else {
             return Err(corrupt(
                 0,
                 "the segment is empty; its first frame was durable before it got its name".into(),
             ));
-        }
+        };
         self.sequence += scan.frames.len() as u64;
         for (offset, body) in scan.frames {
             match body.split_first() {
@@ -374,7 +390,7 @@ impl<R: DeserializeOwned> Reader<R> {
         if scan.torn_bytes > 0 && self.defects.has(Defect::G06) {
             self.replay_torn(&bytes[scan.end..]);
         }
-        Ok((scan.end, scan.torn_bytes))
+        Ok(Extent { last, end: scan.end, torn_bytes: scan.torn_bytes })
     }
 
     /// Defect G06: the records of a torn frame, as far as they decode.
