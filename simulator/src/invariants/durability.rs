@@ -9,23 +9,30 @@ const SAME: Law = ("committed entries agree", "Raft 5.4, Figure 3");
 /// The entries that some node said are committed.
 #[derive(Debug, Default)]
 pub(crate) struct Committed {
-    /// From position 1 on; `None` where the node that said so first had it in a snapshot only.
-    entries: Vec<Option<Entry>>,
+    /// From position 1 on, each with the term of the node that said so first: it was committed in that term or before.
+    /// No entry where that node had it in a snapshot only.
+    entries: Vec<(u64, Option<Entry>)>,
 }
 
 impl Committed {
-    /// The last of them.
-    pub(crate) fn last(&self) -> Option<Entry> {
-        self.entries.last().copied().flatten()
+    /// The last of those that were surely committed in a term before this one.
+    pub(crate) fn last_before(&self, term: u64) -> Option<Entry> {
+        self.entries.iter().rev().find(|(said_in, _)| *said_in < term)?.1
     }
 
-    /// A node says that everything up to `commit` is committed.
-    pub(super) fn learn(&mut self, findings: &mut Findings, node: usize, commit: u64, nodes: &[Seen]) {
+    /// A node says, in this term, that everything up to `commit` is committed.
+    pub(super) fn learn(
+        &mut self,
+        findings: &mut Findings,
+        node: usize,
+        (term, commit): (u64, u64),
+        nodes: &[Seen],
+    ) {
         let known = self.entries.len() as u64;
         let log = &nodes[node].memory;
         for index in known + 1..=commit.min(log.last()) {
             let entry = log.entry(index);
-            self.entries.push(entry);
+            self.entries.push((term, entry));
             let Some(entry) = entry else { continue };
             let holders = nodes
                 .iter()
@@ -46,7 +53,8 @@ impl Committed {
         else {
             return;
         };
-        if let (Some(Some(committed)), Some(found)) = (self.entries.get(place), log.entry(commit.min(known)))
+        if let (Some((_, Some(committed))), Some(found)) =
+            (self.entries.get(place), log.entry(commit.min(known)))
             && *committed != found
         {
             findings.broke(SAME, || {

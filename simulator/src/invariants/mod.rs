@@ -156,9 +156,29 @@ struct Seen {
     disk: Mirror,
     /// Its term and promise on disk.
     promise: Option<(u64, Option<NodeId>)>,
+    /// Handed to the disk and not reported yet: ticket, whether it replaces the log, records.
     under_way: VecDeque<(Ticket, bool, Vec<Said>)>,
     /// As after the last step; `None` after a restart.
     view: Option<View>,
+}
+
+impl Seen {
+    /// The logs that a crash may leave on disk: a batch under way, and those before it, may have been written as a whole.
+    fn disk_after_crash(&self) -> Vec<Mirror> {
+        let mut logs = vec![self.disk.clone()];
+        let mut log = self.disk.clone();
+        for (_, replaces, said) in &self.under_way {
+            if *replaces {
+                log = Mirror::default();
+            }
+            for said in said {
+                // A gap was told when it was written.
+                let _ = log.hear(*said);
+            }
+            logs.push(log.clone());
+        }
+        logs
+    }
 }
 
 /// All invariants of a cluster.
@@ -204,8 +224,10 @@ impl Invariants {
 
     /// A node's disk was taken from it: nothing of it need be there any more.
     pub fn forgiven(&mut self, node: usize) {
-        self.nodes[node].disk = Mirror::default();
-        self.nodes[node].promise = None;
+        let seen = &mut self.nodes[node];
+        seen.disk = Mirror::default();
+        seen.promise = None;
+        seen.under_way.clear();
     }
 
     /// A node was started on these records.
@@ -220,13 +242,9 @@ impl Invariants {
             }
         }
         let seen = &mut self.nodes[node];
-        recovery::check(&mut self.findings, node, (&seen.disk, seen.promise), (&mirror, promise));
+        let durable = seen.disk_after_crash();
+        recovery::check(&mut self.findings, node, (&durable, seen.promise), (&mirror, promise));
         *seen = Seen { memory: mirror.clone(), disk: mirror, promise, ..Seen::default() };
-    }
-
-    /// A node died: what was not durable is not missed.
-    pub fn died(&mut self, node: usize) {
-        self.nodes[node].under_way.clear();
     }
 
     /// A node has made a step.
@@ -240,10 +258,11 @@ impl Invariants {
         if let Some(office) = replica.core().office(id)
             && self.offices.takes(&mut self.findings, node, office)
         {
-            completeness::check(&mut self.findings, node, &self.nodes[node].memory, &self.committed);
+            let log = &self.nodes[node].memory;
+            completeness::check(&mut self.findings, node, view.term, log, &self.committed);
         }
         if before.is_none_or(|before| before.commit < view.commit) {
-            self.committed.learn(&mut self.findings, node, view.commit, &self.nodes);
+            self.committed.learn(&mut self.findings, node, (view.term, view.commit), &self.nodes);
         }
         if !output.applied.is_empty() {
             self.decisions.applied(&mut self.findings, node, &output.applied);

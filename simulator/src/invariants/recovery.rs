@@ -10,11 +10,11 @@ const LAW: Law = ("what was durable is read back", "Raft Figure 2: persistent st
 
 type Promise = Option<(u64, Option<NodeId>)>;
 
-/// What was durable when the node died, and what it started on.
+/// What was durable when the node died, or would have been after each batch under way; and what it started on.
 pub(crate) fn check(
     findings: &mut Findings,
     node: usize,
-    (durable, promised): (&Mirror, Promise),
+    (durable, promised): (&[Mirror], Promise),
     (found, promise): (&Mirror, Promise),
 ) {
     let lost_promise = match (promised, promise) {
@@ -27,15 +27,15 @@ pub(crate) fn check(
     if lost_promise {
         findings.broke(LAW, || format!("{} had promised {promised:?} and starts on {promise:?}", name(node)));
     }
-    let last = durable.last();
-    // A batch under way at the crash may have been written as a whole: it may have cut the log or overwritten its end, in
-    // a later term.
-    let is_there = found.base() >= last
-        || found.term(last).is_some_and(|term| Some(term) >= durable.term(last))
-        || found.term(found.last()) > durable.term(last);
-    if !is_there {
+    if !durable.iter().any(|durable| is_there(durable, found)) {
         findings.broke(LAW, || {
+            let last = durable.first().map_or(0, Mirror::last);
             format!("{} had entries up to {last} on disk and starts with {}", name(node), found.last())
         });
     }
+}
+
+fn is_there(durable: &Mirror, found: &Mirror) -> bool {
+    let last = durable.last();
+    found.base() >= last || found.term(last).is_some_and(|term| Some(term) == durable.term(last))
 }

@@ -239,7 +239,6 @@ impl<P: Inspect> World<P> {
         host.process = Process::Down(why.clone());
         host.paused = false;
         host.inbox.clear();
-        self.invariants.died(node);
         self.add(node, What::Died { why });
         self.disconnect(node, start);
     }
