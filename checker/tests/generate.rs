@@ -34,8 +34,8 @@ fn every_object_is_valid_by_construction() {
 fn a_stale_answer_of_distinct_values_is_a_violation() {
     for (model, object) in Object::ALL {
         for seed in 0..5 {
-            // One client, so that even the judge of lists has an easy time.
-            let plan = Plan { flaw: Flaw::Stale, clients: 1, ..plan(object, seed) };
+            // Long enough that something can grow stale in the last twentieth; one client, so that every judge is quick.
+            let plan = Plan { flaw: Flaw::Stale, operations: 600, clients: 1, ..plan(object, seed) };
             let mut generated = generate(plan);
             generated.by_ref().for_each(drop);
             assert!(generated.is_spoilt(), "{model}: {plan:?}");

@@ -25,7 +25,7 @@ fn every_file_is_whole_and_tells_its_story() {
         assert_eq!(history.tail(), Tail::Whole, "{name}");
         let header = history.header();
         let model = header.model.as_deref().unwrap_or_else(|| panic!("{name} names no model"));
-        assert!(["register", "cas-register"].contains(&model), "{name}: model {model}");
+        assert!(!model.is_empty(), "{name}: the checker's own tests know its models by name");
         assert!(header.about.len() > 10, "{name} says what it is about");
         assert!(header.story.as_ref().is_some_and(|story| story.len() > 60), "{name} tells its story");
     }
@@ -46,7 +46,11 @@ fn every_story_is_another_one() {
 #[test]
 fn operations_carry_what_registers_need() {
     for (name, _, history) in goldens() {
-        let cas_allowed = history.header().model.as_deref() == Some("cas-register");
+        let cas_allowed = match history.header().model.as_deref() {
+            Some("cas-register") => true,
+            Some("register") => false,
+            _ => continue,
+        };
         for event in history.events().iter().filter(|event| event.process != Process::Nemesis) {
             let at = format!("{name}, event {}", event.index);
             assert!(event.key.is_some(), "{at} names its key");

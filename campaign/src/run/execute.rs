@@ -204,7 +204,7 @@ impl Stage {
         let mut phases =
             Phases { driver: &mut driver, state: &state, nodes: &nodes, probe: &*probe, alarm, played };
         let result = phases.play(faults, &mut schedule).await;
-        Folder::write_json(&folder.schedule(), schedule.script())?;
+        let kept = Folder::write_json(&folder.schedule(), schedule.script());
         looking.abort();
         let looked = looking.await;
         let state = state.borrow();
@@ -217,6 +217,7 @@ impl Stage {
             anyhow::bail!("the watch failed: {error}");
         }
         result?;
+        kept?;
         driver.seal().context("the history could not be sealed")?;
         Ok(())
     }
