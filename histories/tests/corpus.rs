@@ -27,7 +27,7 @@ fn every_file_is_whole_and_tells_its_story() {
         let model = header.model.as_deref().unwrap_or_else(|| panic!("{name} names no model"));
         assert!(!model.is_empty(), "{name}: the checker's own tests know its models by name");
         assert!(header.about.len() > 10, "{name} says what it is about");
-        assert!(header.story.as_ref().is_some_and(|story| story.len() > 60), "{name} tells its story");
+        assert!(header.story.as_ref().is_some_and(|story| story.len() > 40), "{name} tells its story");
     }
 }
 
