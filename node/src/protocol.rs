@@ -137,6 +137,13 @@ pub struct Effects<R, M> {
     pub notes: Vec<Note>,
 }
 
+impl<R, M> Effects<R, M> {
+    /// Answers an operation with a refusal.
+    pub fn refuse(&mut self, id: OperationId, refusal: Refusal) {
+        self.answer.push((id, Err(refusal)));
+    }
+}
+
 impl<R, M> Default for Effects<R, M> {
     fn default() -> Self {
         Self {
@@ -154,6 +161,9 @@ impl<R, M> Default for Effects<R, M> {
         }
     }
 }
+
+/// Positions handed out to be applied in one step at most, so that a long replay leaves room for heartbeats.
+pub const APPLY_MAX: u64 = 4096;
 
 /// A decided position of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -174,7 +174,7 @@ impl<P: Protocol> Replica<P> {
             return Ok(());
         }
         let text = format!("the client has seen position {seen}, this node is at {applied}");
-        Err(Refusal { code: RefusalCode::Behind, definite: true, text })
+        Err(Refusal::definite(RefusalCode::Behind, text))
     }
 
     /// What the protocol has to do for a client's request; refuses what is malformed.
@@ -276,7 +276,7 @@ impl<P: Protocol> Replica<P> {
 }
 
 fn malformed(text: String) -> Refusal {
-    Refusal { code: RefusalCode::BadRequest, definite: true, text }
+    Refusal::definite(RefusalCode::BadRequest, text)
 }
 
 #[cfg(test)]

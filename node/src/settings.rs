@@ -5,8 +5,13 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
 use crate::api::NodeId;
 use crate::defect::Defects;
+use crate::pending::Patience;
+use crate::protocol::Incarnation;
 
 /// How reads are made linearizable, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -121,6 +126,25 @@ impl Settings {
     /// How much this member's vote weighs.
     pub fn weight(&self, member: NodeId) -> u64 {
         self.weights.get(&member).copied().unwrap_or(1)
+    }
+
+    /// How long operations may wait.
+    pub fn patience(&self) -> Patience {
+        Patience { hold_ms: self.hold_ms, operation_ms: self.operation_ms }
+    }
+
+    /// Random numbers of this node's start: no two nodes, and no two starts of a node, draw the same.
+    pub fn rng(&self, incarnation: Incarnation) -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(self.seed ^ u64::from(self.node.0) << 48 ^ incarnation.0 << 32)
+    }
+
+    /// An invariant of a sound protocol. A node with planted defects goes on: its clients are to notice, not its core.
+    ///
+    /// # Panics
+    /// When it does not hold on a sound node.
+    #[track_caller]
+    pub fn must(&self, holds: bool, invariant: &str) {
+        assert!(holds || !self.defects.is_empty(), "{}: {invariant}", self.node);
     }
 
     /// Refuses what cannot work.

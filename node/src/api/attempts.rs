@@ -189,8 +189,7 @@ impl Attempts {
         if code == RefusalCode::SessionUnknown {
             self.session = None;
         }
-        let text = "refused when its turn came".into();
-        Err(CallError::Refused(Refusal { code, definite: true, text }))
+        Err(CallError::Refused(Refusal::definite(code, "refused when its turn came")))
     }
 
     fn opened<T: Moment>(

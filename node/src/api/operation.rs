@@ -267,3 +267,15 @@ pub struct Refusal {
     /// Why, for people.
     pub text: String,
 }
+
+impl Refusal {
+    /// The attempt surely did not and will not take effect.
+    pub fn definite(code: RefusalCode, text: impl Into<String>) -> Self {
+        Self { code, definite: true, text: text.into() }
+    }
+
+    /// The attempt may have taken effect, and may yet.
+    pub fn indefinite(code: RefusalCode, text: impl Into<String>) -> Self {
+        Self { code, definite: false, text: text.into() }
+    }
+}

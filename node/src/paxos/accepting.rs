@@ -40,7 +40,7 @@ impl Paxos {
         let mut is_promised_on_disk = !rises;
         for (slot, value) in (first.0..).map(Slot).zip(values) {
             if slot <= self.slots.chosen() {
-                self.must(
+                self.settings.must(
                     self.slots.chosen_value(slot).is_none_or(|chosen| *chosen == value),
                     "what is chosen is proposed again in every higher ballot (PP4)",
                 );

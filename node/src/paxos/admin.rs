@@ -9,47 +9,34 @@ use crate::api::{Admin, NodeId, Refusal, RefusalCode};
 use crate::paxos::basic::Ballot;
 use crate::paxos::message::Message;
 use crate::paxos::{Paxos, Role};
-use crate::protocol::{Millis, OperationId};
-
-/// A wish for a leader, asked of this node.
-#[derive(Debug)]
-pub(super) struct Errand {
-    id: OperationId,
-    heir: NodeId,
-    since: Millis,
-    /// The ballot whose leader has been asked; none: nobody yet.
-    asked: Option<Ballot>,
-}
+use crate::protocol::OperationId;
 
 impl Paxos {
     pub(super) fn on_admin(&mut self, id: OperationId, admin: Admin) {
-        match admin {
+        let held = match &admin {
             Admin::Members(_) => {
-                self.refuse(id, RefusalCode::Unsupported, "the members of a Paxos cluster are fixed".into());
+                let text = "the members of a Paxos cluster are fixed";
+                Err(Refusal::definite(RefusalCode::Unsupported, text))
             }
-            Admin::Lead(heir) if !self.settings.members.contains(&heir) => {
-                self.refuse(id, RefusalCode::Conflict, "only a member can lead".into());
+            Admin::Lead(heir) if !self.settings.members.contains(heir) => {
+                Err(Refusal::definite(RefusalCode::Conflict, "only a member can lead"))
             }
-            Admin::Lead(heir) => {
-                self.errands.push(Errand { id, heir, since: self.now, asked: None });
-            }
+            Admin::Lead(_) => self.errands.hold(id, admin, self.now),
+        };
+        if let Err(refusal) = held {
+            self.out.refuse(id, refusal);
         }
     }
 
     /// Asks each leader that becomes known, and answers once the wish is fulfilled.
     pub(super) fn run_errands(&mut self) {
         let Some(leader) = self.leader() else { return };
-        let ballot = self.own_ballot().or(self.follows.map(|(ballot, _)| ballot));
-        for mut errand in std::mem::take(&mut self.errands) {
-            if errand.heir == leader {
-                self.out.answer.push((errand.id, Ok(crate::api::Reply::Done)));
-                continue;
+        let ballot = self.own_ballot().or(self.follows.map(|(ballot, _)| ballot)).unwrap_or_default();
+        self.out.answer.extend(self.errands.fulfilled(|admin, _| *admin == Admin::Lead(leader)));
+        for (_, admin) in self.errands.ask(ballot, self.now) {
+            if let Admin::Lead(heir) = admin {
+                self.ask_to_make_way(leader, heir);
             }
-            if errand.asked != ballot {
-                errand.asked = ballot;
-                self.ask_to_make_way(leader, errand.heir);
-            }
-            self.errands.push(errand);
         }
     }
 
@@ -85,23 +72,6 @@ impl Paxos {
             _ => self.follows.map(|(ballot, _)| ballot),
         };
         heard.zip(released).is_some_and(|(heard, released)| heard <= released)
-    }
-
-    /// Gives up on wishes that have waited too long.
-    pub(super) fn sweep_errands(&mut self) {
-        let (now, hold_ms, operation_ms) = (self.now, self.settings.hold_ms, self.settings.operation_ms);
-        let answer = &mut self.out.answer;
-        self.errands.retain(|errand| {
-            let (patience_ms, code, definite, text) = match errand.asked {
-                None => (hold_ms, RefusalCode::NoLeader, true, "no leader was known; nobody was asked"),
-                Some(_) => (operation_ms, RefusalCode::Timeout, false, "the node does not lead yet"),
-            };
-            let is_late = now.since(errand.since) >= patience_ms;
-            if is_late {
-                answer.push((errand.id, Err(Refusal { code, definite, text: text.into() })));
-            }
-            !is_late
-        });
     }
 
     /// The other members.

@@ -11,12 +11,6 @@ pub const CHUNK_BYTES: usize = 256 << 10;
 pub const ACCEPTS_IN_FLIGHT_MAX: usize = 16;
 /// Slots that a leader may have proposed and not seen chosen; more commands wait at their nodes.
 pub const OPEN_SLOTS_MAX: u64 = 16_384;
-/// Clients' commands that wait at one node at most; more are refused as overload.
-pub const PROPOSALS_MAX: usize = 16_384;
-/// Clients' reads that wait at one node at most; more are refused as overload.
-pub const READS_MAX: usize = 16_384;
-/// How often waiting operations are looked through for those that have waited too long.
-pub const SWEEP_MS: u64 = 20;
 
 /// Election timeouts that the lease of defect P14 lasts; an acceptor that forgets it waits for one.
 const P14_LEASE_TIMEOUTS: u64 = 5;

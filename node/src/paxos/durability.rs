@@ -4,12 +4,12 @@
 //! `send_durable`. The same holds for a node's answers to itself: it counts its own promise and its own acceptance
 //! only once they are durable.
 
-use std::collections::VecDeque;
-
+use crate::api::NodeId;
 use crate::defect::Defect;
 use crate::paxos::Paxos;
 use crate::paxos::basic::Ballot;
 use crate::paxos::message::{Message, Record, Slot};
+use crate::pending::disk::Tickets;
 use crate::protocol::{Effects, Snapshot, Ticket};
 
 /// What this node says to itself once it is durable.
@@ -23,10 +23,10 @@ pub(super) enum Own {
 /// What is known of the disk.
 #[derive(Debug, Default)]
 pub(super) struct Disk {
-    issued: Ticket,
+    /// What was said, with the batches that it waits for.
+    said: Tickets<Own>,
     /// Said in this step, with the batch that is not handed out yet.
     fresh: Vec<Own>,
-    under_way: VecDeque<(Ticket, Own)>,
     /// The last slot recorded as chosen.
     pub(super) chosen: Slot,
 }
@@ -40,16 +40,15 @@ impl Disk {
     /// Closes a step's batch of records.
     pub(super) fn hand_out(&mut self, out: &mut Effects<Record, Message>) {
         if !out.persist.is_empty() {
-            self.issued = Ticket(self.issued.0 + 1);
+            self.said.issue();
         }
-        out.ticket = self.issued;
-        self.under_way.extend(self.fresh.drain(..).map(|own| (out.ticket, own)));
+        out.ticket = self.said.issued();
+        self.fresh.drain(..).for_each(|own| self.said.attach(own));
     }
 
     /// What may be said now that everything up to `ticket` is durable.
-    pub(super) fn durable(&mut self, ticket: Ticket) -> Vec<Own> {
-        let count = self.under_way.iter().take_while(|(under_way, _)| *under_way <= ticket).count();
-        self.under_way.drain(..count).map(|(_, own)| own).collect()
+    fn durable(&mut self, ticket: Ticket) -> Vec<Own> {
+        self.said.durable(ticket).collect()
     }
 }
 
@@ -89,7 +88,7 @@ impl Paxos {
     }
 
     /// Sends what rests on a promise or an acceptance.
-    pub(super) fn send_durable(&mut self, to: crate::api::NodeId, message: Message) {
+    pub(super) fn send_durable(&mut self, to: NodeId, message: Message) {
         let is_unsafe = match &message {
             Message::Promise { .. } => self.settings.defects.has(Defect::P01),
             Message::Accepted { .. } => self.settings.defects.has(Defect::P02),

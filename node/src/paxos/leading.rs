@@ -12,9 +12,10 @@ use crate::paxos::basic::{Accepted, Ballot, Highest, Tally};
 use crate::paxos::config::{ACCEPTS_IN_FLIGHT_MAX, OPEN_SLOTS_MAX, VALUES_MAX};
 use crate::paxos::durability::Own;
 use crate::paxos::message::{Message, Record, Slot, Value};
-use crate::paxos::reads::LeaderReads;
 use crate::paxos::slots::Slots;
 use crate::paxos::{Paxos, Role};
+use crate::pending::reads::LeaderReads;
+use crate::pending::rounds::Rounds;
 use crate::protocol::{Millis, Note};
 
 /// What only a leader keeps.
@@ -30,7 +31,8 @@ pub(super) struct Office {
     pub(super) barrier: Slot,
     pub(super) peers: BTreeMap<NodeId, Peer>,
     pub(super) heartbeat_at: Millis,
-    pub(super) reads: LeaderReads,
+    pub(super) rounds: Rounds,
+    pub(super) reads: LeaderReads<Slot>,
     /// Whether it has made way for another: it never has a lease again in this ballot.
     pub(super) makes_way: bool,
 }
@@ -70,6 +72,7 @@ impl Paxos {
             barrier: last,
             peers: self.others().map(peer).collect(),
             heartbeat_at: now + self.settings.heartbeat_ms,
+            rounds: Rounds::default(),
             reads: LeaderReads::default(),
             makes_way: false,
         }));
@@ -198,7 +201,7 @@ impl Paxos {
     pub(super) fn start_round(&mut self) {
         let (now, chosen) = (self.now, self.slots.chosen());
         let Role::Leading(office) = &mut self.role else { return };
-        let (ballot, round) = (office.ballot, office.reads.open_round(now));
+        let (ballot, round) = (office.ballot, office.rounds.open(now));
         for (node, peer) in &mut office.peers {
             peer.told = chosen;
             self.out.send.push((*node, Message::Heartbeat { ballot, round, chosen }));

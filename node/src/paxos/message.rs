@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::NodeId;
 use crate::machine::Command;
 use crate::paxos::basic::{Accepted, Ballot};
+use crate::pending::reads::QuestionId;
 use crate::protocol::Snapshot;
 use crate::wire::Blob;
 
@@ -202,20 +203,16 @@ pub enum Message {
     /// How far must I have applied to read?
     ReadIndex {
         /// Never used twice by the asker, over all its incarnations.
-        id: ReadId,
+        id: QuestionId,
     },
     /// Answers `ReadIndex`.
     ReadIndexReply {
         /// Of the question.
-        id: ReadId,
+        id: QuestionId,
         /// This far.
         index: Slot,
     },
 }
-
-/// Names a question for a read index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ReadId(pub u64);
 
 /// What survives a crash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

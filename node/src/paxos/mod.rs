@@ -16,9 +16,11 @@
 //! | [`leading`] | finishing what was begun, phase 2, choosing |
 //! | [`accepting`] | the acceptor's side of phase 2 |
 //! | [`learning`] | catching up by values or snapshot |
-//! | [`reads`] | reads without a place in the log |
-//! | [`proposals`] | clients' commands on their way to a leader and back |
+//! | [`reads`] | reads without a place in the log: what confirms them |
+//! | [`proposals`] | clients' commands: which leader gets them |
 //! | [`admin`] | what people ask for |
+//!
+//! What waits for these, whatever the protocol, is kept in [`crate::pending`].
 
 pub mod accepting;
 pub mod admin;
@@ -34,14 +36,18 @@ pub mod proposals;
 pub mod reads;
 pub mod slots;
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::api::{NodeId, Role as ApiRole};
 use crate::defect::Defect;
-use crate::protocol::{Decided, Effects, Incarnation, Input, Millis, Note, Protocol, Snapshot, View};
+use crate::pending::SWEEP_MS;
+use crate::pending::commands::Commands;
+use crate::pending::errands::Errands;
+use crate::pending::reads::LocalReads;
+use crate::protocol::{
+    APPLY_MAX, Decided, Effects, Incarnation, Input, Millis, Note, Protocol, Snapshot, View,
+};
 use crate::settings::Settings;
-use admin::Errand;
 use basic::{Ballot, Tally};
 use durability::Disk;
 use election::Campaign;
@@ -49,12 +55,7 @@ use founding::Founding;
 use leading::Office;
 use learning::CatchUp;
 use message::{Message, Record, Slot, Standing, Value};
-use proposals::Proposals;
-use reads::LocalReads;
 use slots::Slots;
-
-/// Slots handed out to be applied in one step at most, so that a long replay leaves room for heartbeats.
-const APPLY_MAX: u64 = 4096;
 
 /// One node's Multi-Paxos.
 #[derive(Debug)]
@@ -81,9 +82,11 @@ pub struct Paxos {
     /// When a leader was last heard; the start counts as one, as a lease granted before it may still run (PP9).
     heard_at: Millis,
     catch_up: CatchUp,
-    proposals: Proposals,
-    reads: LocalReads,
-    errands: Vec<Errand>,
+    commands: Commands,
+    /// The leader that all commands have been given to, or are queued for.
+    routed_to: Option<(Ballot, NodeId)>,
+    reads: LocalReads<Slot>,
+    errands: Errands<Ballot>,
     sweep_at: Millis,
     out: Effects<Record, Message>,
 }
@@ -165,7 +168,7 @@ impl Paxos {
 
     /// What every step ends with: pass on what has become possible.
     fn finish(&mut self) {
-        self.route_proposals();
+        self.route_commands();
         self.run_errands();
         if matches!(self.role, Role::Leading(_)) {
             self.lead();
@@ -173,10 +176,10 @@ impl Paxos {
             self.ask_leader_for_reads();
         }
         if self.now >= self.sweep_at {
-            self.sweep_proposals();
+            self.sweep_commands();
             self.sweep_reads();
-            self.sweep_errands();
-            self.sweep_at = self.now + config::SWEEP_MS;
+            self.out.answer.extend(self.errands.give_up(self.now, self.settings.patience()));
+            self.sweep_at = self.now + SWEEP_MS;
         }
         self.hand_out();
         self.reads.release(self.handed, &mut self.out.read);
@@ -194,7 +197,7 @@ impl Paxos {
             let value = self.slots.chosen_value(Slot(index)).expect("only what is applied is compacted");
             let (command, waiting) = match value {
                 Value::Noop => (None, Vec::new()),
-                Value::Command(command) => (Some(command.clone()), self.proposals.decided(&command.author)),
+                Value::Command(command) => (Some(command.clone()), self.commands.decided(&command.author)),
             };
             self.out.apply.push(Decided { index, command, waiting });
         }
@@ -210,12 +213,6 @@ impl Paxos {
     fn note(&mut self, note: Note) {
         self.out.notes.push(note);
     }
-
-    /// An invariant of sound Paxos. A node with planted defects goes on: its clients are to notice, not its core.
-    #[track_caller]
-    fn must(&self, holds: bool, invariant: &str) {
-        assert!(holds || !self.settings.defects.is_empty(), "{}: {invariant}", self.settings.node);
-    }
 }
 
 impl Protocol for Paxos {
@@ -225,8 +222,7 @@ impl Protocol for Paxos {
     const NAME: &'static str = "paxos";
 
     fn restore(settings: Settings, incarnation: Incarnation, records: Vec<Record>, now: Millis) -> Self {
-        let seed = settings.seed ^ u64::from(settings.node.0) << 48 ^ incarnation.0 << 32;
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut rng = settings.rng(incarnation);
         let restored = Restored::from(records, settings.defects.has(Defect::P05));
         let handed = restored.snapshot.as_ref().map_or(Slot(0), |snapshot| Slot(snapshot.index));
         let mut paxos = Self {
@@ -244,9 +240,10 @@ impl Protocol for Paxos {
             election_at: now,
             heard_at: now,
             catch_up: CatchUp::default(),
-            proposals: Proposals::default(),
+            commands: Commands::default(),
+            routed_to: None,
             reads: LocalReads::new(incarnation),
-            errands: Vec::new(),
+            errands: Errands::default(),
             sweep_at: now,
             out: Effects::default(),
             settings,
@@ -277,7 +274,7 @@ impl Protocol for Paxos {
             _ => self.election_at,
         };
         at = self.ask_standing_at().map_or(at, |ask_at| at.min(ask_at));
-        let is_idle = self.proposals.is_empty() && self.reads.is_empty() && self.errands.is_empty();
+        let is_idle = self.commands.is_empty() && self.reads.is_empty() && self.errands.is_empty();
         if is_idle { at } else { at.min(self.sweep_at) }
     }
 

@@ -1,47 +1,20 @@
-//! Changes of the cluster that clients ask for, on their way to the leader and back.
+//! Changes of the cluster that clients ask for: which leader is asked, and what it answers.
 //!
-//! A node keeps what it was asked for until a leader has answered, and asks every new leader again: repeated, a request
-//! asks for what is already so, and a leader remembers whom it has answered. A refusal is definite only if no other leader
-//! has been asked before, as that one may have begun. Requests of an earlier term are dropped, so that one that was long on
-//! its way does not undo what came after it; its asker, if it still waits, asks anew.
+//! [`crate::pending::errands`] keeps what this node was asked for. Every new leader is asked again; a leader remembers whom
+//! it has answered. Requests of an earlier term are dropped, so that one that was long on its way does not undo what came
+//! after it; its asker, if it still waits, asks anew.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use crate::api::{Admin, NodeId, Refusal, RefusalCode, Reply};
-use crate::protocol::{Millis, OperationId};
+use crate::api::{Admin, NodeId, Refusal, RefusalCode};
+use crate::protocol::OperationId;
 use crate::raft::changes::Change;
-use crate::raft::log::Term;
 use crate::raft::message::Body;
 use crate::raft::transfer::Handover;
 use crate::raft::{Raft, Role};
 
-/// Changes asked of one node that may wait.
-const ERRANDS_MAX: usize = 64;
 /// Answers that a leader remembers, for those who ask again.
 const ANSWERS_MAX: usize = 256;
-
-/// What this node's clients have asked for and not been answered.
-#[derive(Debug, Default)]
-pub(super) struct Errands {
-    open: BTreeMap<OperationId, Errand>,
-}
-
-#[derive(Debug)]
-struct Errand {
-    admin: Admin,
-    since: Millis,
-    /// The leader that has been asked last, and when.
-    asked: Option<(Term, NodeId)>,
-    asked_at: Millis,
-    /// How many different leaders have been asked.
-    leaders: u32,
-}
-
-impl Errands {
-    pub(super) fn is_empty(&self) -> bool {
-        self.open.is_empty()
-    }
-}
 
 /// Who asked a leader: the node, and its name for the question.
 pub(super) type Asker = (NodeId, OperationId);
@@ -60,36 +33,21 @@ pub(super) struct LeaderAdmin {
 impl Raft {
     /// A client of this node asks for a change.
     pub(super) fn offer_admin(&mut self, id: OperationId, admin: Admin) {
-        if self.errands.open.len() >= ERRANDS_MAX {
-            let text = format!("{ERRANDS_MAX} changes of the cluster are waiting at this node");
-            self.out.answer.push((id, Err(Refusal { code: RefusalCode::Overloaded, definite: true, text })));
-            return;
+        if let Err(refusal) = self.errands.hold(id, admin, self.now) {
+            self.out.refuse(id, refusal);
         }
-        let errand = Errand { admin, since: self.now, asked: None, asked_at: self.now, leaders: 0 };
-        self.errands.open.insert(id, errand);
     }
 
     /// Asks the leader what it has not been asked; what has come true is answered.
     pub(super) fn run_errands(&mut self) {
         let Some(leader) = self.leader else { return };
-        let here = (self.hard.term, leader);
-        let mut asks = Vec::new();
-        let mut done = Vec::new();
-        for (id, errand) in &mut self.errands.open {
-            let was_asked_before = errand.asked.is_some_and(|(term, _)| term < self.hard.term);
-            if was_asked_before && errand.admin == Admin::Lead(leader) {
-                done.push(*id);
-            } else if errand.asked != Some(here) {
-                errand.leaders += 1;
-                errand.asked = Some(here);
-                errand.asked_at = self.now;
-                asks.push((*id, errand.admin.clone()));
-            }
-        }
-        for id in done {
-            self.close_errand(id, Ok(()));
-        }
-        for (id, admin) in asks {
+        let term = self.hard.term;
+        let done = self.errands.fulfilled(|admin, asked| {
+            // An earlier leader was asked, and made way.
+            *admin == Admin::Lead(leader) && asked.is_some_and(|(asked, _)| asked < term)
+        });
+        self.out.answer.extend(done);
+        for (id, admin) in self.errands.ask((term, leader), self.now) {
             self.ask_leader(leader, id, admin);
         }
     }
@@ -104,30 +62,10 @@ impl Raft {
 
     /// Gives up on what has waited too long; asks again where no answer came.
     pub(super) fn sweep_errands(&mut self) {
-        let (now, again_ms) = (self.now, self.config.propose_again_ms());
-        let (mut late, mut again) = (Vec::new(), Vec::new());
-        for (id, errand) in &mut self.errands.open {
-            let patience_ms =
-                if errand.asked.is_some() { self.config.operation_ms } else { self.config.hold_ms };
-            if now.since(errand.since) >= patience_ms {
-                late.push((*id, errand.asked.is_none()));
-            } else if let Some((_, leader)) = errand.asked
-                && now.since(errand.asked_at) >= again_ms
-                && self.leader == Some(leader)
-            {
-                errand.asked_at = now;
-                again.push((leader, *id, errand.admin.clone()));
-            }
-        }
-        for (id, definite) in late {
-            let (code, text) = if definite {
-                (RefusalCode::NoLeader, "no leader was known; the change was never asked for")
-            } else {
-                (RefusalCode::Timeout, "asked of the leader, but not known to be in force in time")
-            };
-            self.close_errand(id, Err(Refusal { code, definite, text: text.into() }));
-        }
-        for (leader, id, admin) in again {
+        self.out.answer.extend(self.errands.give_up(self.now, self.config.patience()));
+        let Some(leader) = self.leader else { return };
+        let here = (self.hard.term, leader);
+        for (id, admin) in self.errands.ask_lost_again(here, self.now, self.config.propose_again_ms()) {
             self.ask_leader(leader, id, admin);
         }
     }
@@ -138,12 +76,7 @@ impl Raft {
     }
 
     fn close_errand(&mut self, id: OperationId, outcome: Outcome) {
-        let Some(errand) = self.errands.open.remove(&id) else { return };
-        let answer = match outcome {
-            Ok(()) => Ok(Reply::Done),
-            Err(refusal) => Err(Refusal { definite: refusal.definite && errand.leaders <= 1, ..refusal }),
-        };
-        self.out.answer.push((id, answer));
+        self.out.answer.extend(self.errands.close(id, outcome));
     }
 
     /// Somebody asks this node, as the leader. Without office it is dropped: the asker asks the next one.
@@ -183,6 +116,6 @@ impl Raft {
 
     /// Refuses what cannot be done now, or at all; nothing of it has happened.
     pub(super) fn refuse_admin(&mut self, asker: Asker, code: RefusalCode, text: &str) {
-        self.answer_askers(vec![asker], &Err(Refusal { code, definite: true, text: text.into() }));
+        self.answer_askers(vec![asker], &Err(Refusal::definite(code, text)));
     }
 }

@@ -4,10 +4,9 @@
 //! thesis 3.8). The leader may write in parallel with its followers, but counts itself only once its own write is
 //! durable (thesis 10.2.1): it counts `Disk::durable_index`, never the end of its log.
 
-use std::collections::VecDeque;
-
 use crate::api::NodeId;
 use crate::defect::Defect;
+use crate::pending::disk::DurablePrefix;
 use crate::protocol::{Effects, Ticket};
 use crate::raft::Raft;
 use crate::raft::log::{Entry, Index, Payload};
@@ -16,11 +15,7 @@ use crate::raft::message::{Body, HardState, Message, Record};
 /// What is known of the disk.
 #[derive(Debug)]
 pub(super) struct Disk {
-    issued: Ticket,
-    durable: Ticket,
-    /// Batches under way, with the end of the log that they make durable.
-    under_way: VecDeque<(Ticket, Index)>,
-    durable_index: Index,
+    log: DurablePrefix<Index>,
     /// The batch that holds the latest term and vote; `None` while it has not been handed out.
     hard_state: Option<Ticket>,
     /// The latest batch that stands for everything before it.
@@ -30,59 +25,42 @@ pub(super) struct Disk {
 impl Disk {
     /// After a restart: what was read back is durable.
     pub(super) fn all_durable(last: Index) -> Self {
-        Self {
-            issued: Ticket(0),
-            durable: Ticket(0),
-            under_way: VecDeque::new(),
-            durable_index: last,
-            hard_state: Some(Ticket(0)),
-            checkpoint: Ticket(0),
-        }
+        Self { log: DurablePrefix::all(last), hard_state: Some(Ticket(0)), checkpoint: Ticket(0) }
     }
 
     /// Everything up to `ticket` is durable.
     pub(super) fn durable(&mut self, ticket: Ticket) {
-        self.durable = self.durable.max(ticket.min(self.issued));
-        while let Some((under_way, index)) = self.under_way.front()
-            && *under_way <= self.durable
-        {
-            self.durable_index = *index;
-            self.under_way.pop_front();
-        }
+        self.log.durable(ticket);
     }
 
     /// The log is durable up to here.
     pub(super) fn durable_index(&self) -> Index {
-        self.durable_index
+        self.log.end()
     }
 
     pub(super) fn is_hard_state_durable(&self) -> bool {
-        self.hard_state.is_some_and(|ticket| ticket <= self.durable)
+        self.hard_state.is_some_and(|ticket| self.log.tickets().is_durable(ticket))
     }
 
     pub(super) fn is_checkpoint_durable(&self) -> bool {
-        self.checkpoint <= self.durable
+        self.log.tickets().is_durable(self.checkpoint)
     }
 
-    /// The log was cut after `last`: what is written there later is another entry.
+    /// The log was cut after `last`.
     pub(super) fn cut(&mut self, last: Index) {
-        self.durable_index = self.durable_index.min(last);
-        for (_, index) in &mut self.under_way {
-            *index = last.min(*index);
-        }
+        self.log.cut(last);
     }
 
     /// Closes a step's batch of records.
     pub(super) fn hand_out(&mut self, out: &mut Effects<Record, Message>, last: Index) {
         if !out.persist.is_empty() {
-            self.issued = Ticket(self.issued.0 + 1);
-            self.under_way.push_back((self.issued, last));
-            self.hard_state.get_or_insert(self.issued);
+            let ticket = self.log.issue(last);
+            self.hard_state.get_or_insert(ticket);
             if out.replaces {
-                self.checkpoint = self.issued;
+                self.checkpoint = ticket;
             }
         }
-        out.ticket = self.issued;
+        out.ticket = self.log.tickets().issued();
     }
 }
 

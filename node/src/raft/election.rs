@@ -84,14 +84,15 @@ impl Raft {
         if let Role::Leader(leadership) = std::mem::replace(&mut self.role, Role::Follower) {
             self.note(Note::SteppedDown { term: self.hard.term.0, reason });
             self.reset_election_timer();
-            self.reads.give_back(*leadership);
+            self.reads.give_back(leadership.reads);
         }
         self.lose_leader();
     }
 
     /// The sender of this message leads the current term: follow it.
     pub(super) fn follow(&mut self, leader: NodeId, term: Term) {
-        self.must(!matches!(self.role, Role::Leader(_)), "a term has one leader (Raft 5.2, election safety)");
+        self.config
+            .must(!matches!(self.role, Role::Leader(_)), "a term has one leader (Raft 5.2, election safety)");
         self.heard_at = self.now;
         self.reset_election_timer();
         self.role = Role::Follower;
@@ -101,15 +102,15 @@ impl Raft {
         if self.leader != Some(leader) {
             self.lose_leader();
             self.leader = Some(leader);
-            self.reads.ask_anew();
+            self.ask_reads_anew();
             self.note(Note::Follows { leader, term: term.0 });
         }
-        self.route_proposals();
+        self.route_commands();
     }
 
     fn lose_leader(&mut self) {
         if self.leader.take().is_some() {
-            self.fail_exposed_if_defective();
+            self.fail_given_if_defective();
         }
     }
 

@@ -60,7 +60,7 @@ impl Raft {
             Some(term) if term == entry.term => {}
             Some(_) if self.config.defects.has(Defect::R14) => {}
             Some(_) => {
-                self.must(
+                self.config.must(
                     entry.index > self.commit,
                     "what is committed is never truncated (leader completeness)",
                 );
@@ -91,7 +91,7 @@ impl Raft {
 
     /// The leader vouches that everything up to here is committed and in this log. Never falls (RL3).
     fn learn_commit(&mut self, index: Index) {
-        self.must(index <= self.log.last_index(), "a leader tells a follower what the follower has");
+        self.config.must(index <= self.log.last_index(), "a leader tells a follower what the follower has");
         let index = index.min(self.log.last_index());
         self.commit = if self.config.defects.has(Defect::R17) { index } else { self.commit.max(index) };
     }
@@ -109,7 +109,7 @@ impl Raft {
     /// Whether this node leads although a leader speaks to it: only those of defect R21 stay in office side by side.
     pub(super) fn has_rival(&self) -> bool {
         let leads = matches!(self.role, Role::Leader(_));
-        self.must(!leads, "a term has one leader (Raft 5.2, election safety)");
+        self.config.must(!leads, "a term has one leader (Raft 5.2, election safety)");
         leads
     }
 }

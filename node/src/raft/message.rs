@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{Admin, NodeId, Refusal};
 use crate::machine::Command;
+use crate::pending::reads::QuestionId;
 use crate::protocol::OperationId;
 use crate::raft::log::{Entry, Index, Position, Term};
 use crate::raft::membership::Membership;
@@ -118,12 +119,12 @@ pub enum Body {
     /// How far must I have applied to read?
     ReadIndex {
         /// Never used twice by the asker, over all its incarnations.
-        id: ReadId,
+        id: QuestionId,
     },
     /// Answers `ReadIndex`.
     ReadIndexReply {
         /// Of the question.
-        id: ReadId,
+        id: QuestionId,
         /// This far.
         index: Index,
     },
@@ -143,10 +144,6 @@ pub struct Part {
     /// Whether it is the last one. Then the answer is `Appended`.
     pub is_last: bool,
 }
-
-/// Names a question for a read index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ReadId(pub u64);
 
 /// Where a follower's log may agree with the leader's (Raft 5.3, last paragraphs).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

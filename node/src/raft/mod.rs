@@ -14,11 +14,13 @@
 //! | [`replication`] | the leader's side: sending entries, counting, committing |
 //! | [`follower`] | the follower's side: checking, truncating, accepting |
 //! | [`snapshots`] | what stands in for the log's beginning: taking, sending, installing |
-//! | [`reads`] | reads without a place in the log |
-//! | [`proposals`] | clients' commands on their way to a leader and back |
-//! | [`admin`] | changes of the cluster on their way to a leader and back |
+//! | [`reads`] | reads without a place in the log: what confirms them |
+//! | [`proposals`] | clients' commands: which leader gets them |
+//! | [`admin`] | changes of the cluster: who is asked, who answers |
 //! | [`changes`] | membership changes: learners, joint consensus |
 //! | [`transfer`] | handing leadership over |
+//!
+//! What waits for these, whatever the protocol, is kept in [`crate::pending`].
 //!
 //! Beyond the paper's core: pre-vote and check-quorum (thesis 9.6, 6.2), pipelined appends, reads and commands accepted
 //! at every node.
@@ -38,26 +40,25 @@ pub mod replication;
 pub mod snapshots;
 pub mod transfer;
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::api::{NodeId, Role as ApiRole};
 use crate::defect::Defect;
-use crate::protocol::{Decided, Effects, Extent, Incarnation, Input, Millis, Note, Protocol, View};
+use crate::pending::SWEEP_MS;
+use crate::pending::commands::Commands;
+use crate::pending::errands::Errands;
+use crate::pending::reads::{LocalReads, QuestionId};
+use crate::protocol::{
+    APPLY_MAX, Decided, Effects, Extent, Incarnation, Input, Millis, Note, Protocol, View,
+};
 use crate::settings::Settings;
-use admin::Errands;
 use durability::Disk;
 use election::Votes;
 use log::{Index, Log, Payload, Term};
 use membership::{Membership, Memberships};
 use message::{Body, HardState, Image, Message, Record};
-use proposals::Proposals;
-use reads::LocalReads;
 use replication::Leadership;
 use snapshots::Incoming;
-
-/// Entries handed out to be applied in one step at most, so that a long replay leaves room for heartbeats.
-const APPLY_MAX: u64 = 4096;
 
 /// One node's Raft.
 #[derive(Debug)]
@@ -85,9 +86,13 @@ pub struct Raft {
     election_at: Millis,
     /// When a leader was last heard; the start counts as one, as a lease given before it may still run.
     heard_at: Millis,
-    proposals: Proposals,
-    reads: LocalReads,
-    errands: Errands,
+    commands: Commands,
+    /// The leader that all commands have been given to.
+    routed_to: Option<(Term, NodeId)>,
+    reads: LocalReads<Index>,
+    /// Defect R11b: the name of a question that is asked again.
+    reused_question: Option<QuestionId>,
+    errands: Errands<(Term, NodeId)>,
     sweep_at: Millis,
     out: Effects<Record, Message>,
 }
@@ -250,7 +255,7 @@ impl Raft {
             let entry = self.log.get(Index(index)).expect("the commit index is within the log");
             let (command, waiting) = match &entry.payload {
                 Payload::Noop | Payload::Membership(_) => (None, Vec::new()),
-                Payload::Command(command) => (Some(command.clone()), self.proposals.decided(&command.author)),
+                Payload::Command(command) => (Some(command.clone()), self.commands.decided(&command.author)),
             };
             self.out.apply.push(Decided { index, command, waiting });
         }
@@ -269,10 +274,10 @@ impl Raft {
 
     /// Gives up on operations that have waited too long.
     fn sweep(&mut self) {
-        self.sweep_proposals();
+        self.sweep_commands();
         self.sweep_reads();
         self.sweep_errands();
-        self.sweep_at = self.now + config::SWEEP_MS;
+        self.sweep_at = self.now + SWEEP_MS;
     }
 
     /// The highest value that a majority has reached; see [`Membership::reached`].
@@ -301,12 +306,6 @@ impl Raft {
     fn note(&mut self, note: Note) {
         self.out.notes.push(note);
     }
-
-    /// An invariant of sound Raft. A node with planted defects goes on: its clients are to notice, not its core.
-    #[track_caller]
-    fn must(&self, holds: bool, invariant: &str) {
-        assert!(holds || !self.config.defects.is_empty(), "{}: {invariant}", self.config.node);
-    }
 }
 
 impl Protocol for Raft {
@@ -316,9 +315,8 @@ impl Protocol for Raft {
     const NAME: &'static str = "raft";
 
     fn restore(config: Settings, incarnation: Incarnation, records: Vec<Record>, now: Millis) -> Self {
-        let seed = config.seed ^ u64::from(config.node.0) << 48 ^ incarnation.0 << 32;
         let mut raft = Self {
-            rng: ChaCha8Rng::seed_from_u64(seed),
+            rng: config.rng(incarnation),
             now,
             hard: HardState::default(),
             disk: Disk::all_durable(Index(0)),
@@ -333,8 +331,10 @@ impl Protocol for Raft {
             leader: None,
             election_at: now,
             heard_at: now,
-            proposals: Proposals::default(),
-            reads: LocalReads::new(incarnation, config.defects.has(Defect::R11B)),
+            commands: Commands::default(),
+            routed_to: None,
+            reads: LocalReads::new(incarnation),
+            reused_question: None,
             errands: Errands::default(),
             sweep_at: now,
             out: Effects::default(),
@@ -378,7 +378,7 @@ impl Protocol for Raft {
             Role::Leader(leadership) => leadership.heartbeat_at,
             _ => self.election_at,
         };
-        let is_idle = self.proposals.is_empty() && self.reads.is_empty() && self.errands.is_empty();
+        let is_idle = self.commands.is_empty() && self.reads.is_empty() && self.errands.is_empty();
         if is_idle { role_at } else { role_at.min(self.sweep_at) }
     }
 

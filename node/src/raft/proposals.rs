@@ -1,135 +1,74 @@
-//! Clients' commands on their way to a leader and back.
-//!
-//! A node keeps every command that its clients gave it until it sees the command decided, or gives up. Whenever a leader
-//! becomes known, all of them go to it (or into the own log), and again when it does not get anywhere: sessions make
-//! repetition harmless. What has never left this node may be refused as "did not happen"; what has may not, whatever
-//! becomes of the leader, as it may be in some log. Answers come from the node's own apply, so a client pinned to a
-//! follower reads its own writes there.
-
-use std::collections::BTreeMap;
+//! Which leader gets the commands of this node's clients, and how; [`crate::pending::commands`] keeps them until they are
+//! decided.
 
 use crate::api::{NodeId, Refusal, RefusalCode};
 use crate::defect::Defect;
-use crate::machine::{Author, Command};
-use crate::protocol::{Ask, Millis, Offered, OperationId};
-use crate::raft::config::{PROPOSALS_MAX, UNCOMMITTED_MAX};
-use crate::raft::log::{Payload, Term};
+use crate::machine::Command;
+use crate::protocol::{Ask, Offered, OperationId};
+use crate::raft::config::{APPEND_ENTRIES_MAX, UNCOMMITTED_MAX};
+use crate::raft::log::Payload;
 use crate::raft::message::Body;
 use crate::raft::{Raft, Role};
-
-/// Commands of this node's clients that are not decided yet.
-#[derive(Debug, Default)]
-pub(super) struct Proposals {
-    open: BTreeMap<Author, Proposal>,
-    /// The leader that all of them have been given to.
-    routed_to: Option<(Term, NodeId)>,
-}
-
-#[derive(Debug)]
-struct Proposal {
-    command: Command,
-    waiting: Vec<OperationId>,
-    since: Millis,
-    /// When it last left for a leader; `None`: never, so it surely has not happened.
-    routed_at: Option<Millis>,
-}
-
-impl Proposals {
-    pub(super) fn is_empty(&self) -> bool {
-        self.open.is_empty()
-    }
-
-    /// Whatever leader has been given all of them is to get them once more.
-    pub(super) fn route_anew(&mut self) {
-        self.routed_to = None;
-    }
-
-    /// The command of this author is decided: who waits for its reply?
-    pub(super) fn decided(&mut self, author: &Author) -> Vec<OperationId> {
-        self.open.remove(author).map_or(Vec::new(), |proposal| proposal.waiting)
-    }
-}
 
 impl Raft {
     /// Takes in operations of this node's clients.
     pub(super) fn offer(&mut self, offered: Vec<Offered>) {
-        let mut reads = Vec::new();
-        let mut fresh = Vec::new();
         for Offered { id, ask } in offered {
             match ask {
-                Ask::Read => reads.push(id),
-                Ask::Command(command) => fresh.extend(self.hold(id, command)),
+                Ask::Read => self.offer_read(id),
+                Ask::Command(command) => self.offer_command(id, command),
                 Ask::Admin(admin) => self.offer_admin(id, admin),
             }
         }
-        self.offer_reads(reads);
-        self.route(fresh);
+        self.give_commands();
     }
 
-    /// Keeps a command until it is decided. Returns its author if it is new and has to find a leader.
-    fn hold(&mut self, id: OperationId, command: Command) -> Option<Author> {
-        let author = command.author;
-        if let Some(proposal) = self.proposals.open.get_mut(&author) {
-            // A client's retry of what is under way here: the decision will answer both.
-            proposal.waiting.push(id);
-            proposal.since = self.now;
-            return None;
+    fn offer_command(&mut self, id: OperationId, command: Command) {
+        if !self.commands.holds(&command.author) && self.is_overtaxed() {
+            let text = "the leader has more operations under way than its cluster keeps up with";
+            return self.out.refuse(id, Refusal::definite(RefusalCode::Overloaded, text));
         }
-        if self.proposals.open.len() >= PROPOSALS_MAX {
-            let text = format!("{PROPOSALS_MAX} operations are waiting at this node");
-            self.out.answer.push((id, Err(Refusal { code: RefusalCode::Overloaded, definite: true, text })));
-            return None;
+        if let Err(refusal) = self.commands.hold(id, command, self.now) {
+            self.out.refuse(id, refusal);
         }
-        if self.is_overtaxed() {
-            let text = "the leader has more operations under way than its cluster keeps up with".into();
-            self.out.answer.push((id, Err(Refusal { code: RefusalCode::Overloaded, definite: true, text })));
-            return None;
-        }
-        let proposal = Proposal { command, waiting: vec![id], since: self.now, routed_at: None };
-        self.proposals.open.insert(author, proposal);
-        Some(author)
     }
 
     /// A leader is known: give it everything, unless that has been done.
-    pub(super) fn route_proposals(&mut self) {
+    pub(super) fn route_commands(&mut self) {
         let Some(leader) = self.leader else { return };
         let target = Some((self.hard.term, leader));
-        if self.proposals.routed_to != target {
-            self.proposals.routed_to = target;
-            let all = self.proposals.open.keys().copied().collect();
-            self.route(all);
+        if self.routed_to != target {
+            self.routed_to = target;
+            self.commands.queue_all();
+            self.give_commands();
         }
     }
 
-    /// Gives the leader what it has not been given.
-    pub(super) fn route_unrouted(&mut self) {
-        let unrouted = self.proposals.open.iter().filter(|(_, proposal)| proposal.routed_at.is_none());
-        let unrouted = unrouted.map(|(author, _)| *author).collect();
-        self.route(unrouted);
+    /// Whatever leader has been given all commands is to get them once more.
+    pub(super) fn route_anew(&mut self) {
+        self.routed_to = None;
+        self.route_commands();
     }
 
-    /// Gives these commands to the leader: this node's own log, or a message. Without a leader they wait.
-    fn route(&mut self, authors: Vec<Author>) {
+    /// Gives the leader what is queued: this node's own log, or messages. Without a leader it waits.
+    pub(super) fn give_commands(&mut self) {
         let Some(leader) = self.leader else { return };
         if self.is_handing_over() {
             return; // The next leader gets them, or this one when it goes on leading.
         }
-        let leads = matches!(self.role, Role::Leader(_));
-        let mut commands = Vec::new();
-        for author in authors {
-            let Some(proposal) = self.proposals.open.get_mut(&author) else { continue };
-            proposal.routed_at = Some(self.now);
-            commands.push(proposal.command.clone());
-        }
-        if commands.is_empty() {
-            return;
-        }
-        if !leads {
-            return self.send(leader, Body::Propose { commands });
-        }
-        for command in commands {
-            self.reply_on_append_if_defective(&command);
-            self.propose(Payload::Command(command));
+        loop {
+            let commands = self.commands.take_commands(APPEND_ENTRIES_MAX, self.now);
+            if commands.is_empty() {
+                return;
+            }
+            if !matches!(self.role, Role::Leader(_)) {
+                self.send(leader, Body::Propose { commands });
+                continue;
+            }
+            for command in commands {
+                self.reply_on_append_if_defective(&command);
+                self.propose(Payload::Command(command));
+            }
         }
     }
 
@@ -157,40 +96,14 @@ impl Raft {
     }
 
     /// Gives up on what has waited too long; gives the leader once more what may have been lost on the way.
-    pub(super) fn sweep_proposals(&mut self) {
-        let (now, hold_ms, operation_ms) = (self.now, self.config.hold_ms, self.config.operation_ms);
-        let is_late = |proposal: &Proposal| {
-            let patience_ms = if proposal.routed_at.is_some() { operation_ms } else { hold_ms };
-            now.since(proposal.since) >= patience_ms
-        };
-        let answer = &mut self.out.answer;
-        self.proposals.open.retain(|_, proposal| {
-            if !is_late(proposal) {
-                return true;
-            }
-            let refusal = match proposal.routed_at {
-                None => Refusal {
-                    code: RefusalCode::NoLeader,
-                    definite: true,
-                    text: format!("no leader was known for {hold_ms} ms; the operation was never proposed"),
-                },
-                Some(_) => Refusal {
-                    code: RefusalCode::Timeout,
-                    definite: false,
-                    text: format!("proposed, but not known to be decided within {operation_ms} ms"),
-                },
-            };
-            answer.extend(proposal.waiting.drain(..).map(|id| (id, Err(refusal.clone()))));
-            false
-        });
-        if matches!(self.role, Role::Leader(_)) {
-            return; // They are in the own log.
+    pub(super) fn sweep_commands(&mut self) {
+        let given_up = self.commands.give_up(self.now, self.config.patience(), self.leader.is_some());
+        self.out.answer.extend(given_up);
+        if !matches!(self.role, Role::Leader(_)) {
+            // A leader has them in its own log.
+            self.commands.queue_lost(self.now, self.config.propose_again_ms());
         }
-        let retry_ms = self.config.propose_again_ms();
-        let lost = |proposal: &Proposal| proposal.routed_at.is_none_or(|at| now.since(at) >= retry_ms);
-        let again: Vec<Author> =
-            self.proposals.open.iter().filter(|(_, one)| lost(one)).map(|(author, _)| *author).collect();
-        self.route(again);
+        self.give_commands();
     }
 
     /// Defect R22: a client's write (or add, append, enqueue) is acknowledged as soon as its entry stands in the leader's log. Whoever reads then
@@ -199,27 +112,20 @@ impl Raft {
         if self.config.defects.has(Defect::R22)
             && let Some(reply) = command.operation.blind_reply()
         {
-            let waiting = self.proposals.decided(&command.author);
+            let waiting = self.commands.decided(&command.author);
             self.out.answer.extend(waiting.into_iter().map(|id| (id, Ok(reply.clone()))));
         }
     }
 
     /// Defect R36: when the leader is gone, what it had been given is declared not to have happened.
-    pub(super) fn fail_exposed_if_defective(&mut self) {
+    pub(super) fn fail_given_if_defective(&mut self) {
         if !self.config.defects.has(Defect::R36) {
             return;
         }
-        let refusal = Refusal {
-            code: RefusalCode::Deposed,
-            definite: true,
-            text: "the leader was deposed; the operation did not happen".into(),
-        };
-        let answer = &mut self.out.answer;
-        self.proposals.open.retain(|_, proposal| {
-            if proposal.routed_at.is_some() {
-                answer.extend(proposal.waiting.drain(..).map(|id| (id, Err(refusal.clone()))));
-            }
-            proposal.routed_at.is_none()
-        });
+        let text = "the leader was deposed; the operation did not happen";
+        let refusal = Refusal::definite(RefusalCode::Deposed, text);
+        for id in self.commands.forget_given() {
+            self.out.refuse(id, refusal.clone());
+        }
     }
 }

@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::api::NodeId;
 use crate::defect::Defect;
+use crate::pending::reads::LeaderReads;
+use crate::pending::rounds::Rounds;
 use crate::protocol::{Millis, Note};
 use crate::raft::admin::LeaderAdmin;
 use crate::raft::config::APPENDS_IN_FLIGHT_MAX;
 use crate::raft::log::{Entry, Index, Payload, Position};
 use crate::raft::message::{Body, Hint};
-use crate::raft::reads::LeaderReads;
 use crate::raft::snapshots::Transfer;
 use crate::raft::{Raft, Role};
 
@@ -28,7 +29,8 @@ pub(super) struct Leadership {
     heartbeat_commit: Index,
     /// The first entry of this term: once committed, the commit index is known to be current (RC2).
     pub(super) first: Index,
-    pub(super) reads: LeaderReads,
+    pub(super) rounds: Rounds,
+    pub(super) reads: LeaderReads<Index>,
     pub(super) admin: LeaderAdmin,
     /// Whether `progress` may not fit the members and learners.
     pub(super) is_reshaping: bool,
@@ -129,18 +131,19 @@ impl Raft {
             heartbeat_at: self.now + self.config.heartbeat_ms,
             heartbeat_commit: self.commit,
             first: next,
+            rounds: Rounds::default(),
             reads: LeaderReads::default(),
             admin: LeaderAdmin::default(),
             is_reshaping: false,
             has_handed_over: false,
         }));
         self.leader = Some(self.config.node);
-        self.reads.ask_anew();
+        self.ask_reads_anew();
         self.note(Note::BecameLeader { term: self.hard.term.0 });
         if !self.config.defects.has(Defect::R08) {
             self.propose(Payload::Noop);
         }
-        self.route_proposals();
+        self.route_commands();
         self.start_round();
     }
 
@@ -190,7 +193,8 @@ impl Raft {
             return;
         }
         let last = self.log.last_index();
-        self.must(matched <= last, "a follower has accepted no more than was sent (leader append-only)");
+        self.config
+            .must(matched <= last, "a follower has accepted no more than was sent (leader append-only)");
         let (now, matched) = (self.now, matched.min(last));
         let Some(progress) = self.progress_of(from) else { return };
         progress.heard_at = now;
@@ -257,7 +261,7 @@ impl Raft {
         let (now, commit) = (self.now, self.commit_to_tell());
         let term = self.hard.term;
         let Role::Leader(leadership) = &mut self.role else { return };
-        let round = leadership.reads.open_round(now);
+        let round = leadership.rounds.open(now);
         for (peer, progress) in &mut leadership.progress {
             let commit = commit.min(progress.matched);
             progress.told = progress.told.max(commit);

@@ -186,8 +186,7 @@ impl Raft {
         self.note(Note::SnapshotInstalled { index: last.index.0 });
         self.stand_on(image);
         // What this node's clients wait for may be decided by what was skipped.
-        self.proposals.route_anew();
-        self.route_proposals();
+        self.route_anew();
     }
 
     /// Defect R33: the state before, moved on to `index` without its data.

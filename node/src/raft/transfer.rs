@@ -65,7 +65,7 @@ impl Raft {
                 (RefusalCode::Timeout, "the node was told to campaign, but does not lead yet")
             };
             self.answer_askers(askers, &Err(Refusal { code, definite, text: text.into() }));
-            return self.route_unrouted();
+            return self.give_commands();
         }
         let has_all = leadership.progress.get(&heir).is_some_and(|progress| progress.matched == last);
         if !handover.is_told && (has_all || is_careless) {

@@ -93,5 +93,5 @@ impl<M: Send + 'static> Store for Handler<M> {
 }
 
 fn stopping() -> Refusal {
-    Refusal { code: RefusalCode::Stopping, definite: false, text: "the node is stopping".into() }
+    Refusal::indefinite(RefusalCode::Stopping, "the node is stopping")
 }

@@ -153,8 +153,7 @@ impl<P: Protocol> Node<P> {
 
 /// The refusal for what does not even fit the inbox.
 pub fn inbox_full() -> Refusal {
-    let text = format!("{INBOX_MAX} posts are waiting at this node");
-    Refusal { code: RefusalCode::Overloaded, definite: true, text }
+    Refusal::definite(RefusalCode::Overloaded, format!("{INBOX_MAX} posts are waiting at this node"))
 }
 
 /// When progress was last logged.

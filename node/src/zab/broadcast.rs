@@ -82,7 +82,7 @@ impl Zab {
         }
         for transaction in transactions.iter() {
             let last = self.history.last().zxid;
-            self.must(
+            self.settings.must(
                 transaction.zxid > last,
                 "transactions come in the order of their zxids (primary order)",
             );

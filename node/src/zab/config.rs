@@ -9,18 +9,12 @@ pub const BATCH_MAX: usize = 512;
 pub const FRAMES_IN_FLIGHT_MAX: usize = 16;
 /// Bytes of a checkpoint in one frame.
 pub const SNAP_BYTES_MAX: usize = 64 << 10;
-/// Clients' commands that wait at one node at most; more are refused as overload.
-pub const REQUESTS_MAX: usize = 16_384;
-/// Clients' reads that wait at one node at most; more are refused as overload.
-pub const READS_MAX: usize = 16_384;
 /// Transactions before a checkpoint that stay in memory, for followers that join and lack just them.
 pub const KEPT_COUNT: u64 = 500;
 /// Transactions before a checkpoint that stay in memory at most, for followers that are being sent them.
 pub const KEPT_MAX: u64 = 10_000;
 /// Limits that a leader with defect Z10 is patient for: one that was deposed is to be there to be asked.
 const Z10_LIMITS: u64 = 5;
-/// How often waiting operations are looked through for those that have waited too long.
-pub const SWEEP_MS: u64 = 20;
 
 impl Settings {
     /// How long a leader stays in office without a word from a quorum (`syncLimit`).

@@ -3,9 +3,8 @@
 //! Nothing here is sent before its records are durable by leaving it to the driver: a follower acknowledges what *is*
 //! durable when it hears so. Acknowledgements are of prefixes, so one covers all that an fsync did.
 
-use std::collections::VecDeque;
-
 use crate::defect::Defect;
+use crate::pending::disk::DurablePrefix;
 use crate::protocol::{Effects, Ticket};
 use crate::zab::Zab;
 use crate::zab::history::{Checkpoint, Transaction};
@@ -15,11 +14,7 @@ use crate::zab::zxid::{Epoch, Index};
 /// What is known of the disk.
 #[derive(Debug)]
 pub(super) struct Disk {
-    issued: Ticket,
-    durable: Ticket,
-    /// Batches under way, with the end of the history that they make durable.
-    under_way: VecDeque<(Ticket, Index)>,
-    durable_index: Index,
+    history: DurablePrefix<Index>,
     /// The end of the history as written by the records handed out so far.
     written: Index,
 }
@@ -27,56 +22,40 @@ pub(super) struct Disk {
 impl Disk {
     /// After a restart: what was read back is durable.
     pub(super) fn all_durable(last: Index) -> Self {
-        Self {
-            issued: Ticket(0),
-            durable: Ticket(0),
-            under_way: VecDeque::new(),
-            durable_index: last,
-            written: last,
-        }
+        Self { history: DurablePrefix::all(last), written: last }
     }
 
     /// Everything up to `ticket` is durable.
     pub(super) fn durable(&mut self, ticket: Ticket) {
-        self.durable = self.durable.max(ticket.min(self.issued));
-        while let Some((under_way, index)) = self.under_way.front()
-            && *under_way <= self.durable
-        {
-            self.durable_index = *index;
-            self.under_way.pop_front();
-        }
+        self.history.durable(ticket);
     }
 
     pub(super) fn is_durable(&self, ticket: Ticket) -> bool {
-        ticket <= self.durable
+        self.history.tickets().is_durable(ticket)
     }
 
     /// The ticket of what this step writes.
     pub(super) fn next_ticket(&self) -> Ticket {
-        Ticket(self.issued.0 + 1)
+        self.history.tickets().next()
     }
 
     /// The ticket of what was written last, in earlier steps.
     pub(super) fn last_ticket(&self) -> Ticket {
-        self.issued
+        self.history.tickets().issued()
     }
 
-    /// The history ends at `last` from now on: what is written there later is another transaction.
+    /// The history ends at `last` from now on.
     fn cut(&mut self, last: Index) {
         self.written = self.written.min(last);
-        self.durable_index = self.durable_index.min(last);
-        for (_, index) in &mut self.under_way {
-            *index = last.min(*index);
-        }
+        self.history.cut(last);
     }
 
     /// Closes a step's batch of records.
     pub(super) fn hand_out(&mut self, out: &mut Effects<Record, Message>) {
         if !out.persist.is_empty() {
-            self.issued = self.next_ticket();
-            self.under_way.push_back((self.issued, self.written));
+            self.history.issue(self.written);
         }
-        out.ticket = self.issued;
+        out.ticket = self.last_ticket();
     }
 }
 
@@ -86,7 +65,7 @@ impl Zab {
         if self.settings.defects.has(Defect::Z01) {
             self.history.last().index
         } else {
-            self.disk.durable_index
+            self.disk.history.end()
         }
     }
 

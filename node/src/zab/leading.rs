@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::api::NodeId;
 use crate::defect::Defect;
+use crate::pending::reads::LeaderReads;
 use crate::protocol::{Effects, Millis, Note, Ticket};
 use crate::zab::channel::Channel;
 use crate::zab::history::Outline;
 use crate::zab::message::{Down, Frame, Link, Message, Record, Up};
-use crate::zab::reads::LeaderReads;
 use crate::zab::synchronisation::Transfer;
 use crate::zab::zxid::{Credentials, Epoch, Index};
 use crate::zab::{Role, Zab};
@@ -26,7 +26,10 @@ pub(super) struct Leadership {
     /// The end of the history that the epoch starts with.
     pub(super) initial: Index,
     pub(super) peers: BTreeMap<NodeId, Peer>,
-    pub(super) reads: LeaderReads,
+    /// The latest round of pings.
+    pub(super) round: u64,
+    /// Syncs to be confirmed.
+    pub(super) reads: LeaderReads<Index>,
 }
 
 /// How far a leader has come.
@@ -120,6 +123,7 @@ impl Zab {
             counter: 0,
             initial: Index(0),
             peers: BTreeMap::new(),
+            round: 0,
             reads: LeaderReads::default(),
         }));
         self.beat_at = self.now;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::NodeId;
 use crate::machine::Command;
+use crate::pending::reads::QuestionId;
 use crate::zab::history::{Checkpoint, Outline, Transaction};
 use crate::zab::zxid::{Credentials, Epoch, Index, Zxid};
 
@@ -115,7 +116,7 @@ pub enum Up {
     /// How far must I have applied to read? (SYNC)
     Sync {
         /// Never used twice by the asker.
-        id: u64,
+        id: QuestionId,
     },
     /// Answers `Ping`. Outside the order.
     Pong {
@@ -175,7 +176,7 @@ pub enum Down {
     /// Answers `Sync`.
     SyncReply {
         /// Of the question.
-        id: u64,
+        id: QuestionId,
         /// This far.
         zxid: Zxid,
     },

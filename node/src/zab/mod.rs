@@ -21,9 +21,11 @@
 //! | `discovery` | phase 1: a new epoch |
 //! | `synchronisation` | phase 2: one history |
 //! | `broadcast` | phase 3: transactions |
-//! | `requests` | clients' commands on their way to a leader and back |
+//! | `requests` | clients' commands: which leader gets them |
 //! | `reads` | `sync`, and local reads |
 //! | `compaction` | checkpoints |
+//!
+//! What waits for these, whatever the protocol, is kept in [`crate::pending`].
 //!
 //! Where it departs from ZooKeeper: a follower describes its history by the ends of its epochs, so the leader finds what
 //! they share instead of guessing; observers hear proposals and commits as followers do instead of INFORM; a sync passes
@@ -48,12 +50,14 @@ pub mod zxid;
 
 use std::collections::BTreeMap;
 
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::api::{NodeId, Role as ApiRole};
 use crate::defect::Defect;
-use crate::protocol::{Decided, Effects, Incarnation, Input, Millis, Note, Protocol, View};
+use crate::pending::SWEEP_MS;
+use crate::pending::commands::Commands;
+use crate::pending::reads::LocalReads;
+use crate::protocol::{APPLY_MAX, Decided, Effects, Incarnation, Input, Millis, Note, Protocol, View};
 use crate::settings::{Reads, Settings, SettingsError};
 use durability::Disk;
 use election::Election;
@@ -62,12 +66,7 @@ use history::{Checkpoint, History};
 use leading::Leadership;
 use message::{Message, Record};
 use quorum::Electorate;
-use reads::LocalReads;
-use requests::Requests;
 use zxid::{Epoch, Index};
-
-/// Transactions handed out to be applied in one step at most, so that a long replay leaves room for pings.
-const APPLY_MAX: u64 = 4096;
 
 /// One node's ZAB.
 #[derive(Debug)]
@@ -95,8 +94,8 @@ pub struct Zab {
     round: u64,
     /// The latest connection of each node, so that what is left of an earlier one opens none.
     connections: BTreeMap<NodeId, u64>,
-    requests: Requests,
-    reads: LocalReads,
+    commands: Commands,
+    reads: LocalReads<Index>,
     beat_at: Millis,
     sweep_at: Millis,
     out: Effects<Record, Message>,
@@ -185,9 +184,8 @@ impl Zab {
             Role::Leading(_) => self.finish_leader(),
         }
         if self.now >= self.sweep_at {
-            self.sweep_requests();
-            self.sweep_reads();
-            self.sweep_at = self.now + config::SWEEP_MS;
+            self.sweep();
+            self.sweep_at = self.now + SWEEP_MS;
         }
         self.read_locally();
         self.hand_out();
@@ -202,7 +200,7 @@ impl Zab {
         for index in self.handed.0 + 1..=end {
             let transaction = self.history.get(Index(index)).expect("what is not applied is not compacted");
             let command = transaction.command.clone();
-            let waiting = self.requests.decided(&command.author);
+            let waiting = self.commands.decided(&command.author);
             self.out.apply.push(Decided { index, command: Some(command), waiting });
         }
         self.handed = Index(end.max(self.handed.0));
@@ -210,12 +208,6 @@ impl Zab {
 
     fn note(&mut self, note: Note) {
         self.out.notes.push(note);
-    }
-
-    /// An invariant of sound ZAB. A node with planted defects goes on: its clients are to notice, not its core.
-    #[track_caller]
-    fn must(&self, holds: bool, invariant: &str) {
-        assert!(holds || !self.settings.defects.is_empty(), "{}: {invariant}", self.settings.node);
     }
 }
 
@@ -249,13 +241,12 @@ impl Protocol for Zab {
         if !settings.defects.has(Defect::Z04) {
             accepted = accepted.max(current);
         }
-        let seed = settings.seed ^ u64::from(settings.node.0) << 48 ^ incarnation.0 << 32;
         let floor = history.floor().index;
         let mut zab = Self {
             electorate: Electorate::new(&settings),
             incarnation,
             named_count: 0,
-            rng: ChaCha8Rng::seed_from_u64(seed),
+            rng: settings.rng(incarnation),
             now,
             accepted,
             heard: accepted,
@@ -266,8 +257,8 @@ impl Protocol for Zab {
             role: Role::Looking(Box::default()),
             round: 0,
             connections: BTreeMap::new(),
-            requests: Requests::default(),
-            reads: LocalReads::default(),
+            commands: Commands::default(),
+            reads: LocalReads::new(incarnation),
             beat_at: now,
             sweep_at: now,
             out: Effects {
@@ -305,7 +296,7 @@ impl Protocol for Zab {
             Role::Following(follower) => self.beat_at.min(follower.heard_at + follower.patience_ms),
             Role::Leading(_) => self.beat_at,
         };
-        if self.requests.is_empty() && self.reads.is_empty() { role_at } else { role_at.min(self.sweep_at) }
+        if self.commands.is_empty() && self.reads.is_empty() { role_at } else { role_at.min(self.sweep_at) }
     }
 
     fn view(&self) -> View {

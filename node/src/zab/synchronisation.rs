@@ -76,7 +76,8 @@ impl Zab {
                 peer.transfer = Some(Transfer::Checkpoint(checkpoint, 0));
             }
             (None, None) => {
-                self.must(false, "a follower's checkpoint is committed, so its leader has what it holds");
+                self.settings
+                    .must(false, "a follower's checkpoint is committed, so its leader has what it holds");
             }
         }
     }
@@ -200,8 +201,8 @@ impl Zab {
             return;
         }
         let (end, keep) = (self.history.last(), self.history.up_to(last));
-        self.must(keep.zxid == last, "a leader cuts where both histories are at hand");
-        self.must(keep.index >= self.commit, "what is committed is never dropped");
+        self.settings.must(keep.zxid == last, "a leader cuts where both histories are at hand");
+        self.settings.must(keep.index >= self.commit, "what is committed is never dropped");
         if keep.zxid != last {
             return self.look();
         }
@@ -222,7 +223,7 @@ impl Zab {
         if !Machine::decode(&state).is_ok_and(|machine| machine.applied() == index.0) {
             return self.look();
         }
-        self.must(index >= self.commit, "a checkpoint is sent to those who lack what it holds");
+        self.settings.must(index >= self.commit, "a checkpoint is sent to those who lack what it holds");
         let snapshot = Snapshot { index: index.0, state: state.into() };
         self.replace_history(Checkpoint { zxid, snapshot });
     }

@@ -1,9 +1,11 @@
 //! A cluster in memory that does nothing by itself: tests decide when time passes, which message arrives and what the
 //! disk has written. It keeps a driver's duties (see `Effects`) and checks the invariants after every step. Each protocol's
-//! tests bring the invariants of theirs ([`Checked`]); [`random`] drives any of them by random schedules.
+//! tests bring the invariants of theirs ([`Checked`]); [`clients`] holds the rules that all of them keep towards clients;
+//! [`random`] drives any of them by random schedules.
 
 #![allow(dead_code, reason = "each protocol's tests use a part of it")]
 
+pub(crate) mod clients;
 mod history;
 pub(crate) mod random;
 

@@ -4,10 +4,12 @@ use rashomon_node::api::{Operation, RefusalCode, Reply};
 use rashomon_node::defect::Defect;
 use rashomon_node::replica::Event;
 use rashomon_node::settings::{Reads, Settings};
+use rashomon_node::zab::Zab;
 use rashomon_node::zab::message::{Down, Frame, Message, Record};
 use rashomon_node::zab::zxid::Epoch;
 
-use crate::rules::serving::{goes_on_at_a_node_that_lags, reads_at_a_deposed_leader};
+use crate::cluster::clients::read_at_a_deposed_leader;
+use crate::rules::serving::goes_on_at_a_node_that_lags;
 use crate::rules::synchronisation::joins_under_writes;
 use crate::rules::{Cluster, N1, N2, N3, answer, led, records, view, with_defect, with_disks, write, zxids};
 
@@ -195,8 +197,8 @@ fn z08_a_follower_that_joins_under_writes_has_a_hole() {
 
 #[test]
 fn z10_a_deposed_leader_answers_a_sync() {
-    assert_eq!(reads_at_a_deposed_leader(|_| {}).unwrap_err().code, RefusalCode::NoLeader);
-    assert_eq!(reads_at_a_deposed_leader(with_defect(Defect::Z10)), Ok(Reply::Value(Some(1))));
+    assert_eq!(read_at_a_deposed_leader::<Zab>(|_| {}).unwrap_err().code, RefusalCode::NoLeader);
+    assert_eq!(read_at_a_deposed_leader::<Zab>(with_defect(Defect::Z10)), Ok(Reply::Value(Some(1))));
 }
 
 #[test]

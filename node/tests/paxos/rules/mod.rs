@@ -7,11 +7,12 @@ mod leaders;
 
 use rashomon_node::api::{NodeId, Operation, RefusalCode, Reply};
 use rashomon_node::machine::{Author, Command};
+use rashomon_node::paxos::Paxos;
 use rashomon_node::paxos::basic::{Accepted, Ballot};
 use rashomon_node::paxos::message::{Message, Record, Reported, Slot, Standing, Value};
 use rashomon_node::protocol::OperationId;
 use rashomon_node::replica::Event;
-use rashomon_node::settings::Reads;
+use rashomon_node::settings::{Reads, Settings};
 
 use crate::{Cluster, Envelope, N1, N2, N3, deliver, led_by_n1, take};
 

@@ -14,7 +14,7 @@ use rashomon_node::protocol::{Millis, Note, Protocol};
 use rashomon_node::raft::log::{Entry, Index, Payload, Position, Term};
 use rashomon_node::raft::message::{Body, HardState, Message, Record};
 use rashomon_node::replica::Event;
-use rashomon_node::settings::Reads;
+use rashomon_node::settings::{Reads, Settings};
 
 use rashomon_node::raft::Raft;
 

@@ -109,19 +109,6 @@ fn a_cluster_is_back_soon_after_its_leader_died() {
 }
 
 #[test]
-fn more_than_a_node_can_hold_is_refused_as_definite() {
-    let mut cluster = led(|_| {});
-    cluster.isolate(N3);
-    let count = rashomon_node::zab::config::REQUESTS_MAX as u64;
-    for session in 2..count + 2 {
-        cluster.ask(N3, Some((session, 1)), Operation::write("x", 1));
-    }
-    let name = cluster.ask(N3, Some((1, 1)), Operation::write("x", 1));
-    let refusal = cluster.answers[&(N3, name)].clone().unwrap_err();
-    assert_eq!((refusal.code, refusal.definite), (RefusalCode::Overloaded, true));
-}
-
-#[test]
 fn members_and_leaders_cannot_be_asked_for() {
     let mut cluster = led(|_| {});
     let name = cluster.ask(N3, None, Operation::Admin(rashomon_node::api::Admin::Lead(N1)));

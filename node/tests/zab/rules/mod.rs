@@ -19,6 +19,8 @@ use rashomon_node::zab::history::{Outline, Transaction};
 use rashomon_node::zab::message::{Down, Frame, Link, Message, Notification, Record, Stance, Up, Vote};
 use rashomon_node::zab::zxid::{Credentials, Epoch, Index, Zxid};
 
+pub(crate) use crate::cluster::clients::answer;
+
 pub(crate) const N1: NodeId = NodeId(1);
 pub(crate) const N2: NodeId = NodeId(2);
 pub(crate) const N3: NodeId = NodeId(3);
@@ -84,17 +86,6 @@ pub(crate) fn zxids(cluster: &Cluster, id: NodeId) -> Vec<Zxid> {
 
 pub(crate) fn view(cluster: &Cluster, id: NodeId) -> rashomon_node::protocol::View {
     cluster.replica(id).core().view()
-}
-
-/// Passes time until the operation is answered.
-pub(crate) fn answer(cluster: &mut Cluster, id: NodeId, name: OperationId) -> crate::cluster::Answer {
-    for _ in 0..1_000 {
-        if let Some(answer) = cluster.answers.get(&(id, name)) {
-            return answer.clone();
-        }
-        cluster.pass(5);
-    }
-    panic!("{name:?} of {id} is never answered");
 }
 
 pub(crate) fn write(cluster: &mut Cluster, id: NodeId, sequence: u64, value: i64) {

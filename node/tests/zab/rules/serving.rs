@@ -1,59 +1,15 @@
-//! What clients may rely on: rules ZB9, ZB10 and ZB11.
+//! What clients may rely on: what all protocols keep, and rules ZB9, ZB10 and ZB11.
 
 use super::*;
+use crate::cluster::clients::{Led, Serving, client_rules};
 
-#[test]
-fn zb9_a_sync_passes_a_quorum_that_answers_after_it_arrived() {
-    let mut cluster = led(|_| {});
-    let read = cluster.ask(N3, None, Operation::read("x"));
-    assert!(!cluster.answers.contains_key(&(N3, read)));
-    cluster.settle();
-    assert_eq!(cluster.answers[&(N3, read)], Ok(Reply::Value(None)));
-}
-
-#[test]
-fn zb9_answers_to_earlier_pings_do_not_confirm_a_sync() {
-    let mut cluster = led(|_| {});
-    cluster.now = cluster.now.max(cluster.replica(N3).wake_at());
-    cluster.step(N3, Event::Tick);
-    let earlier: Vec<_> = cluster.network.drain(..).collect();
-    let read = cluster.ask(N3, None, Operation::read("x"));
-    cluster.network.clear();
-    earlier.into_iter().for_each(|envelope| cluster.deliver(envelope));
-    cluster.settle();
-    assert!(!cluster.answers.contains_key(&(N3, read)));
-}
-
-/// A leader is cut off, another one is elected and writes; nobody has told the first one yet.
-pub(crate) fn reads_at_a_deposed_leader(configure: impl Fn(&mut Settings)) -> crate::cluster::Answer {
-    let mut cluster = led(configure);
-    write(&mut cluster, N3, 1, 1);
-    cluster.isolate(N3);
-    for _ in 0..1_000 {
-        // The first leader sleeps: it gets no ticks.
-        cluster.now = cluster.now + 5;
-        for id in [N1, N2] {
-            if cluster.replica(id).wake_at() <= cluster.now {
-                cluster.step(id, Event::Tick);
-            }
-        }
-        cluster.settle();
-        if cluster.leads(N2) {
-            break;
-        }
+impl Serving for Zab {
+    fn led(configure: impl Fn(&mut Settings)) -> Led<Self> {
+        Led { cluster: led(configure), leader: N3, followers: [N2, N1], session: 1 }
     }
-    let name = cluster.ask(N2, Some((1, 2)), Operation::write("x", 2));
-    cluster.settle();
-    assert_eq!(cluster.answers[&(N2, name)], Ok(Reply::Written));
-    let read = cluster.ask(N3, None, Operation::read("x"));
-    answer(&mut cluster, N3, read)
 }
 
-#[test]
-fn zb9_a_deposed_leader_does_not_answer_a_sync() {
-    let refusal = reads_at_a_deposed_leader(|_| {}).unwrap_err();
-    assert_eq!((refusal.code, refusal.definite), (RefusalCode::NoLeader, true));
-}
+client_rules!(Zab);
 
 #[test]
 fn zb9_a_local_read_may_be_outdated_and_a_synced_one_is_not() {
