@@ -60,6 +60,9 @@ fn a_plan_that_contradicts_itself_is_refused() {
     refused(&["run", "--faults", "partition", "--arena", "loopback"], BAD_INPUT, &["partition", "loopback"]);
     refused(&["run", "--system", "etcd", "--protocol", "raft"], BAD_INPUT, &["etcd", "raft"]);
     refused(&["run", "--system", "etcd", "--defect", "R09"], BAD_INPUT, &["etcd", "no planted defects"]);
+    let foreign = "R05 is a defect of raft, which zab cannot have";
+    refused(&["run", "--protocol", "zab", "--defect", "R05"], BAD_INPUT, &[foreign]);
+    refused(&["sim", "--protocol", "zab", "--defect", "R05"], BAD_INPUT, &[foreign]);
 }
 
 #[test]

@@ -146,6 +146,31 @@ impl Defect {
     pub fn id(self) -> &'static str {
         self.description().id
     }
+
+    /// Refuses a defect of another protocol: it would never misbehave, and a campaign that looks for it finds nothing.
+    ///
+    /// # Errors
+    /// When it is a bug of a protocol other than `protocol`.
+    pub fn check_protocol(self, protocol: &str) -> Result<(), ForeignDefect> {
+        match self.protocol() {
+            Some(own) if own != protocol => {
+                Err(ForeignDefect { defect: self, own, protocol: protocol.to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A defect that a node of this protocol cannot have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{defect} is a defect of {own}, which {protocol} cannot have")]
+pub struct ForeignDefect {
+    /// The defect.
+    pub defect: Defect,
+    /// The protocol that it is a bug of.
+    pub own: &'static str,
+    /// The protocol that it was asked for.
+    pub protocol: String,
 }
 
 impl fmt::Display for Defect {

@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::api::NodeId;
-use crate::defect::Defects;
+use crate::defect::{Defects, ForeignDefect};
 use crate::pending::Patience;
 use crate::protocol::Incarnation;
 
@@ -83,6 +83,9 @@ pub enum SettingsError {
         /// What was asked for.
         what: String,
     },
+    /// A planted defect is not one of the protocol.
+    #[error(transparent)]
+    Defect(#[from] ForeignDefect),
     /// There must be somebody to begin with.
     #[error("a cluster needs at least one member")]
     NoMembers,
@@ -147,7 +150,16 @@ impl Settings {
         assert!(holds || !self.defects.is_empty(), "{}: {invariant}", self.node);
     }
 
-    /// Refuses what cannot work.
+    /// Refuses what cannot work under the protocol of this name; what the protocol knows nothing of, it refuses itself.
+    ///
+    /// # Errors
+    /// The first contradiction found.
+    pub fn check_for(&self, protocol: &str) -> Result<(), SettingsError> {
+        self.check()?;
+        Ok(self.defects.iter().try_for_each(|defect| defect.check_protocol(protocol))?)
+    }
+
+    /// Refuses what cannot work under any protocol.
     ///
     /// # Errors
     /// The first contradiction found.

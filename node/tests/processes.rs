@@ -345,11 +345,13 @@ fn refused(change: impl Fn(&mut Command, &Path)) -> (i32, String) {
 
 #[test]
 fn bad_arguments_end_with_254_and_say_what_is_wrong() {
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["--flag"], "unexpected argument '--flag'"),
         (&["--protocol", "gossip"], "invalid value 'gossip'"),
         (&["--defect", "R99"], "no defect is called \"R99\""),
         (&["--defect", "G01"], "a defect of the client library"),
+        (&["--protocol", "zab", "--defect", "R05"], "R05 is a defect of raft, which zab cannot have"),
+        (&["--defect", "G04,Z14"], "Z14 is a defect of zab, which raft cannot have"),
         (&["--peer", "two=here"], "is not of the form N=ADDRESS:PORT"),
         (&["--peer", "2=127.0.0.1:1", "--peer", "2=127.0.0.1:2"], "listed twice"),
         (&["--election-ms", "300..150"], "is not of the form MIN..MAX"),

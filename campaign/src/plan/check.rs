@@ -63,7 +63,10 @@ pub fn check(plan: &Plan) -> Result<(), BadInput> {
 
 fn check_system(plan: &Plan) -> Result<(), BadInput> {
     for id in &plan.defects {
-        id.parse::<Defect>().map_err(|error| BadInput(format!("--defect: {error}")))?;
+        let defect: Defect = id.parse().map_err(|error| BadInput(format!("--defect: {error}")))?;
+        if let Some(protocol) = &plan.protocol {
+            defect.check_protocol(protocol).map_err(|error| BadInput(format!("--defect: {error}")))?;
+        }
     }
     let system = plan.system()?;
     system

@@ -81,7 +81,10 @@ impl SimPlan {
                 self.workload
             )));
         }
-        self.defects()?;
+        for defect in self.defects()? {
+            let foreign = defect.check_protocol(&self.protocol);
+            foreign.map_err(|error| BadInput(format!("--defect: {error}")))?;
+        }
         if !(self.rate > 0.0 && self.rate <= 100_000.0) {
             return Err(BadInput(format!("--rate {}: expected more than 0, at most 100000", self.rate)));
         }

@@ -74,7 +74,7 @@ pub async fn run(options: Options) -> Result<(), ServerError> {
 
 async fn serve<P: Protocol>(options: Options) -> Result<(), ServerError> {
     let settings = options.settings();
-    settings.check()?;
+    settings.check_for(P::NAME)?;
     P::check(&settings)?;
     options.check_observers(&settings)?;
     // Ports before data: a node that cannot be reached should not count as started.
