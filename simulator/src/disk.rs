@@ -304,7 +304,8 @@ impl Disk for SimDisk {
 mod tests {
     use rashomon_nemesis::random::stream;
     use rashomon_node::api::NodeId;
-    use rashomon_node::storage::wal::{Recovered, StorageError, Wal, encode_batch};
+    use rashomon_node::storage::wal::encode_batch;
+    use rashomon_node::storage::{Recovered, StorageError, Wal};
 
     use super::*;
 

@@ -35,10 +35,15 @@
 //! zeros before, so a torn frame lacks its end mark or a whole sector of zeros stands in it. Only what this explains is
 //! cut, and overwritten with zeros before anything else happens.
 
+mod body;
 pub mod disk;
+pub mod error;
 pub mod frame;
+pub mod recovery;
 pub mod segment;
 pub mod wal;
 
 pub use disk::{Disk, FileDisk};
-pub use wal::{Recovered, StorageError, Wal};
+pub use error::StorageError;
+pub use recovery::Recovered;
+pub use wal::Wal;

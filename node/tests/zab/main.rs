@@ -1,4 +1,4 @@
-//! Tests of the ZAB core, on clusters in memory: rules, defects, random schedules.
+//! Tests of the ZAB core, on clusters in memory: rules, defects, transcripts, random schedules.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -8,3 +8,4 @@ mod defects;
 mod invariants;
 mod random;
 mod rules;
+mod transcripts;

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod disk;
+
 use std::fs;
-use std::io;
 
 use rashomon_node::api::NodeId;
 use rashomon_node::defect::{Defect, Defects};
@@ -12,86 +12,13 @@ use rashomon_node::protocol::Incarnation;
 use rashomon_node::storage::disk::SegmentNumber;
 use rashomon_node::storage::frame;
 use rashomon_node::storage::wal::encode_batch;
-use rashomon_node::storage::{Disk, FileDisk, Recovered, StorageError, Wal};
+use rashomon_node::storage::{FileDisk, Recovered, StorageError, Wal};
+
+use disk::{Files, MemoryDisk};
 
 /// Small, so that a few batches roll over several segments.
 const SEGMENT_BYTES: usize = 2048;
 const NODE: NodeId = NodeId(1);
-
-type Files = BTreeMap<SegmentNumber, Vec<u8>>;
-
-/// A disk in memory.
-#[derive(Clone, Debug, Default)]
-struct MemoryDisk {
-    /// As they are read, through the cache.
-    files: Files,
-    /// What a power loss leaves.
-    durable: Files,
-    /// Writes that the next sync of their segment makes durable.
-    dirty: Vec<(SegmentNumber, usize, Vec<u8>)>,
-    /// Segments whose names a power loss takes.
-    unnamed: BTreeSet<SegmentNumber>,
-}
-
-impl Disk for MemoryDisk {
-    fn segments(&mut self) -> io::Result<Vec<SegmentNumber>> {
-        Ok(self.files.keys().copied().collect())
-    }
-
-    fn read(&mut self, segment: SegmentNumber) -> io::Result<Vec<u8>> {
-        Ok(self.files[&segment].clone())
-    }
-
-    fn create(&mut self, segment: SegmentNumber, size: usize, head: &[u8]) -> io::Result<()> {
-        let mut bytes = head.to_vec();
-        bytes.resize(size, 0);
-        self.durable.insert(segment, bytes.clone());
-        self.files.insert(segment, bytes);
-        Ok(())
-    }
-
-    fn create_unnamed(&mut self, segment: SegmentNumber, size: usize, head: &[u8]) -> io::Result<()> {
-        self.unnamed.insert(segment);
-        self.create(segment, size, head)
-    }
-
-    fn expect_create(&mut self, _: usize) {}
-
-    fn write(&mut self, segment: SegmentNumber, offset: usize, bytes: &[u8]) -> io::Result<()> {
-        put(&mut self.files, segment, offset, bytes);
-        self.dirty.push((segment, offset, bytes.to_vec()));
-        Ok(())
-    }
-
-    fn sync(&mut self, segment: SegmentNumber) -> io::Result<()> {
-        for (_, offset, bytes) in self.dirty.extract_if(.., |(dirty, ..)| *dirty == segment) {
-            put(&mut self.durable, segment, offset, &bytes);
-        }
-        Ok(())
-    }
-
-    fn remove(&mut self, segment: SegmentNumber) -> io::Result<()> {
-        self.dirty.retain(|(dirty, ..)| *dirty != segment);
-        self.durable.remove(&segment);
-        self.files.remove(&segment);
-        Ok(())
-    }
-
-    fn name(&self, segment: SegmentNumber) -> String {
-        format!("segment {segment}")
-    }
-}
-
-fn put(files: &mut Files, segment: SegmentNumber, offset: usize, bytes: &[u8]) {
-    files.get_mut(&segment).unwrap()[offset..offset + bytes.len()].copy_from_slice(bytes);
-}
-
-impl MemoryDisk {
-    /// All of these files are on the disk.
-    fn holding(files: &Files) -> Self {
-        Self { files: files.clone(), durable: files.clone(), ..Self::default() }
-    }
-}
 
 /// Records of growing size; the last batches are larger than a sector.
 fn batch(number: u64) -> Vec<(u64, Vec<u8>)> {
@@ -441,4 +368,21 @@ fn g07_a_power_loss_takes_a_segment_whose_name_was_not_synced() {
         files.retain(|segment, _| !unnamed.contains(segment));
         assert_eq!(open(&files).map_or(0, |recovered| recovered.records.len()) < records(12).len(), lost);
     }
+}
+
+#[test]
+fn what_is_too_long_for_a_frame_is_refused_and_nothing_of_it_is_written() {
+    const BYTES_MAX: usize = 1000;
+    let (mut wal, _) = Wal::open::<Vec<u8>>(MemoryDisk::default(), NODE, SEGMENT_BYTES).unwrap();
+    wal.limit_batches(BYTES_MAX);
+    let fits = encode_batch(&[vec![1_u8; 900]]);
+    let is_too_long = encode_batch(&[vec![2_u8; 1000]]);
+    wal.append(std::slice::from_ref(&fits)).unwrap();
+    for refused in [wal.append(std::slice::from_ref(&is_too_long)), wal.replace(&is_too_long)] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, StorageError::TooLarge { bytes: 1007.., bytes_max: BYTES_MAX }), "{error}");
+        assert!(error.to_string().contains("too large for a snapshot"), "{error}");
+    }
+    let (_, recovered) = Wal::open::<Vec<u8>>(wal.into_disk(), NODE, SEGMENT_BYTES).unwrap();
+    assert_eq!(recovered.records, [vec![1_u8; 900]]);
 }
