@@ -72,9 +72,10 @@ impl Client {
         Self { process, node, attempts, connection: None, attempt: 0, open: None }
     }
 
-    /// The same, after so many attempts of its thread.
-    pub(crate) fn after(mut self, attempt: u32) -> Self {
-        self.attempt = attempt;
+    /// The same, going on where another process of its thread ended: it has seen as much.
+    pub(crate) fn after(mut self, predecessor: &Self) -> Self {
+        self.attempt = predecessor.attempt;
+        self.attempts.saw(predecessor.attempts.seen());
         self
     }
 

@@ -43,7 +43,7 @@ impl Connector for Nodes {
     /// When there is no node of this name.
     fn open(&self, _process: u64, node: &str) -> BoxedClient {
         let address = *self.addresses.get(node).expect("the layout names the cluster's nodes");
-        Box::new(NodeClient { address, settings: self.settings.clone(), connection: None })
+        Box::new(NodeClient { address, settings: self.settings.clone(), connection: None, seen: 0 })
     }
 }
 
@@ -51,6 +51,9 @@ struct NodeClient {
     address: SocketAddr,
     settings: ClientSettings,
     connection: Option<api::Client>,
+    /// The highest position that any answer rested on, over all connections: a node that reads locally and is behind it
+    /// refuses, so that the client never sees the past after the present.
+    seen: u64,
 }
 
 impl Client for NodeClient {
@@ -63,6 +66,7 @@ impl Client for NodeClient {
         };
         let left = end.saturating_duration_since(Instant::now());
         let called = connection.operate(asked, left).await;
+        self.seen = self.seen.max(connection.seen());
         if vocabulary::keeps_connection(&called) {
             self.connection = Some(connection);
         }
@@ -77,11 +81,12 @@ impl NodeClient {
         let connection = connection
             .map_err(|error| ErrorCode::ConnectionRefused.with(format!("{}: {error}", self.address)))?;
         let attempt = self.settings.call_timeout / ATTEMPTS_PER_CALL;
-        Ok(connection.with_retries(match self.settings.retries {
+        let connection = connection.with_retries(match self.settings.retries {
             Retries::Never => api::Retries::Never,
             Retries::SameNumber => api::Retries::SameSequence(attempt),
             Retries::NewNumber => api::Retries::NewSequence(attempt),
-        }))
+        });
+        Ok(connection.having_seen(self.seen))
     }
 }
 

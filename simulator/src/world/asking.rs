@@ -202,7 +202,7 @@ impl<P: Inspect> World<P> {
                 self.counts.info += 1;
                 *client =
                     Client::new(self.layout.successor(client.process), &self.layout, self.setup.retries)
-                        .after(client.attempt);
+                        .after(client);
             }
         }
         self.idle.push(client.process);
