@@ -1,5 +1,5 @@
 //! Throughput and latency, as ratios measured in one run: what the recorder sustains against a client that answers at
-//! once, and the reference node beside etcd on the same arena, disk and load. `scripts/bench` runs it.
+//! once, and the reference node, under each of its protocols, beside etcd on the same arena, disk and load. `scripts/bench` runs it.
 //!
 //! Usage: `bench [recorder|systems] [ROUNDS]`.
 
@@ -108,29 +108,54 @@ fn under_load(system: &[&str], store: &std::path::Path) -> anyhow::Result<Report
         .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// The reference node and etcd by turns.
+/// What is compared, and with what arguments; the last one is what the others are measured by.
+const SYSTEMS: [(&str, &[&str]); 4] = [
+    ("raft", &["--system", "reference", "--protocol", "raft"]),
+    ("paxos", &["--system", "reference", "--protocol", "paxos"]),
+    ("zab", &["--system", "reference", "--protocol", "zab"]),
+    ("etcd", &["--system", "etcd"]),
+];
+
+/// What one system showed in one round.
+struct Showing {
+    operations_per_second: f64,
+    p99_us: f64,
+}
+
+/// The reference node under each protocol, and etcd, by turns.
 fn systems(rounds: u32) -> anyhow::Result<()> {
     let store = std::env::temp_dir().join(format!("rashomon-bench-{}", std::process::id()));
     println!("3 nodes, 64 clients, no faults, fsync on, 10 s each, half reads; by turns");
     println!("{:<12} {:>10} {:>9} {:>9} {:>9}", "system", "ops/s", "p50 ms", "p95 ms", "p99 ms");
-    let mut ratios = Vec::new();
+    let mut showings: Vec<Vec<Showing>> = Vec::new();
     for _ in 0..rounds {
-        let reference = under_load(&["--system", "reference", "--protocol", "raft"], &store)?;
-        let etcd = under_load(&["--system", "etcd"], &store)?;
-        for (name, report) in [("raft", &reference), ("etcd", &etcd)] {
-            let latency = report.measures.latency_ok;
-            let millis = |us: u64| us as f64 / 1e3;
-            println!(
-                "{name:<12} {:>10.0} {:>9.2} {:>9.2} {:>9.2}",
-                report.measures.operations_per_second,
-                millis(latency.p50_us),
-                millis(latency.p95_us),
-                millis(latency.p99_us)
-            );
-        }
-        ratios.push(reference.measures.operations_per_second / etcd.measures.operations_per_second);
+        let round = SYSTEMS.iter().map(|(name, arguments)| show(name, arguments, &store));
+        showings.push(round.collect::<anyhow::Result<_>>()?);
     }
-    ratios.sort_by(f64::total_cmp);
-    println!("throughput of the reference node over etcd's: median ratio {:.2}", ratios[ratios.len() / 2]);
+    let (yardstick, _) = SYSTEMS[SYSTEMS.len() - 1];
+    for (position, (name, _)) in SYSTEMS.iter().enumerate().take(SYSTEMS.len() - 1) {
+        let ratio = |of: fn(&Showing) -> f64| {
+            let of_round = |round: &Vec<Showing>| of(&round[position]) / of(&round[SYSTEMS.len() - 1]);
+            let mut ratios: Vec<f64> = showings.iter().map(of_round).collect();
+            ratios.sort_by(f64::total_cmp);
+            ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN)
+        };
+        let (throughput, p99) = (ratio(|one| one.operations_per_second), ratio(|one| one.p99_us));
+        println!("{name:<12} over {yardstick}: throughput {throughput:.2}, p99 {p99:.2} (medians of ratios)");
+    }
     std::fs::remove_dir_all(&store).with_context(|| store.display().to_string())
+}
+
+fn show(name: &str, arguments: &[&str], store: &std::path::Path) -> anyhow::Result<Showing> {
+    let report = under_load(arguments, store)?;
+    let (latency, operations_per_second) =
+        (report.measures.latency_ok, report.measures.operations_per_second);
+    let millis = |us: u64| us as f64 / 1e3;
+    println!(
+        "{name:<12} {operations_per_second:>10.0} {:>9.2} {:>9.2} {:>9.2}",
+        millis(latency.p50_us),
+        millis(latency.p95_us),
+        millis(latency.p99_us)
+    );
+    Ok(Showing { operations_per_second, p99_us: latency.p99_us as f64 })
 }

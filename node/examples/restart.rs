@@ -1,6 +1,8 @@
-//! Measures what a long log costs: a node alone writes entries to a directory, is started again on it, and serves a read.
+//! Measures what a long log costs: a node alone writes entries to a directory, and is started again on it, in a process of
+//! its own, until it serves a read.
 //!
-//! `cargo run --release -p rashomon-node --example restart -- --entries 1000000 --snapshot-entries 2000000`
+//! `cargo run --release -p rashomon-node --example restart -- --protocol zab --entries 1000000 --snapshot-entries 2000000
+//! --data FOLDER`, then the same with `--entries 0`.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -8,20 +10,25 @@ use std::time::Instant;
 
 use clap::Parser;
 use rashomon_node::api::{NodeId, Operation, Reply, Request, Sequence, SessionId, Sessioned};
+use rashomon_node::paxos::Paxos;
 use rashomon_node::protocol::{Millis, Protocol};
 use rashomon_node::raft::Raft;
-use rashomon_node::raft::message::Record;
 use rashomon_node::replica::{Event, Output, Replica};
+use rashomon_node::server::options::ProtocolName;
 use rashomon_node::settings::{SNAPSHOT_ENTRIES, Settings};
 use rashomon_node::storage::wal::{SEGMENT_BYTES, encode_batch};
 use rashomon_node::storage::{FileDisk, Wal};
+use rashomon_node::zab::Zab;
 
 #[derive(Parser)]
 struct Options {
-    /// Where to write; must be empty or missing
+    /// Replication protocol
+    #[arg(long, default_value = "raft")]
+    protocol: ProtocolName,
+    /// Where the log is, or is to be
     #[arg(long)]
     data: PathBuf,
-    /// Entries to write
+    /// Entries to write; none: only start on what is there
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
     /// Keys
@@ -37,25 +44,25 @@ const BATCH: u64 = 512;
 const NODE: NodeId = NodeId(1);
 
 /// A node alone, on its disk.
-struct Node {
-    replica: Replica<Raft>,
+struct Node<P: Protocol> {
+    replica: Replica<P>,
     wal: Wal<FileDisk>,
     now: Millis,
     replies: Vec<Reply>,
 }
 
-impl Node {
+impl<P: Protocol> Node<P> {
     fn start(options: &Options) -> Self {
         let settings =
             Settings { snapshot_entries: options.snapshot_entries, ..Settings::new(NODE, vec![NODE]) };
         let disk = FileDisk::open(&options.data).expect("the directory is usable");
-        let (wal, recovered) = Wal::open::<Record>(disk, NODE, SEGMENT_BYTES).expect("the log is usable");
+        let (wal, recovered) = Wal::open::<P::Record>(disk, NODE, SEGMENT_BYTES).expect("the log is usable");
         let replica = Replica::restore(settings, recovered.incarnation, recovered.records, Millis(0));
         Self { replica, wal, now: Millis(0), replies: Vec::new() }
     }
 
     /// Takes an event and all that follows from it.
-    fn step(&mut self, event: Event<<Raft as Protocol>::Message>) {
+    fn step(&mut self, event: Event<P::Message>) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             let Output { persist, replaces, ticket, answers, .. } = self.replica.step(self.now, event);
@@ -87,16 +94,40 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Most memory that this process has held, as the kernel tells it.
-fn memory_peak() -> String {
+/// Memory of this process, now and at most, as the kernel tells it.
+fn memory() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.map_or("unknown".into(), |line| line.trim().to_owned())
+    let line = |name| status.lines().find_map(|line| line.strip_prefix(name)).map_or("unknown", str::trim);
+    format!("memory {}, at most {}", line("VmRSS:"), line("VmHWM:"))
 }
 
 fn main() {
     let options = Options::parse();
-    let mut node = Node::start(&options);
+    match options.protocol {
+        ProtocolName::Raft => measure::<Raft>(&options),
+        ProtocolName::Paxos => measure::<Paxos>(&options),
+        ProtocolName::Zab => measure::<Zab>(&options),
+    }
+}
+
+fn measure<P: Protocol>(options: &Options) {
+    let started = now();
+    let mut node = Node::<P>::start(options);
+    let recovered = started.elapsed();
+    let read = node.ask(vec![Request { sessioned: None, seen: 0, operation: Operation::read("k0") }]);
+    println!(
+        "{}: {} positions on disk; started in {recovered:.2?}, read {read:?} after {:.2?}, {}",
+        P::NAME,
+        node.replica.core().view().last,
+        started.elapsed(),
+        memory()
+    );
+    if options.entries > 0 {
+        fill(&mut node, options);
+    }
+}
+
+fn fill<P: Protocol>(node: &mut Node<P>, options: &Options) {
     let opened = node.ask(vec![Request { sessioned: None, seen: 0, operation: Operation::OpenSession }]);
     let [Reply::Opened(session)] = opened[..] else { panic!("no session: {opened:?}") };
     let started = now();
@@ -105,23 +136,13 @@ fn main() {
         let requests = (first..=last).map(|sequence| write(session, sequence, options.keys));
         node.ask(requests.collect());
     }
-    let extent = node.replica.core().extent();
     println!(
-        "wrote {} entries in {:.2?}: log after {}, snapshot of {}, memory at most {}",
+        "{}: wrote {} entries in {:.2?}, snapshots every {}, {}",
+        P::NAME,
         options.entries,
         started.elapsed(),
-        extent.base,
-        extent.snapshot,
-        memory_peak()
-    );
-    drop(node);
-    let started = now();
-    let mut node = Node::start(&options);
-    let read = node.ask(vec![Request { sessioned: None, seen: 0, operation: Operation::read("k0") }]);
-    println!(
-        "started again and read {read:?} after {:.2?}, memory at most {}",
-        started.elapsed(),
-        memory_peak()
+        options.snapshot_entries,
+        memory()
     );
 }
 
