@@ -1,19 +1,24 @@
 //! A disk that forgets as real ones do: what no sync covered is lost or torn at power loss, a sync may fail, bits rot.
 //!
-//! Three places hold data. The *platter* survives everything; the *cache* (the kernel's) survives the death of a process
-//! but not of the machine; operations *in flight* were handed over by the log's writer, which waits for them: a crash on
-//! the way leaves any prefix of them done. The log's own assumptions ([`rashomon_node::storage`], numbered) are what is
-//! kept here, and no more than that.
+//! Three places hold data. The *platter* survives everything; the *cache* (the kernel's, [`cache`]) survives the death of a
+//! process but not of the machine; operations *in flight* were handed over by the log's writer, which waits for them: a
+//! crash on the way leaves any prefix of them done. Names of segments are a matter of their own: until the directory is
+//! synced a power loss may take new ones and bring removed ones back. The log's own assumptions
+//! ([`rashomon_node::storage`], numbered) are what is kept here, and no more than that.
+
+mod cache;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 
-use rand::RngExt as _;
+use rand::{RngExt as _, SeedableRng as _};
 use rashomon_nemesis::random::Stream;
 use rashomon_node::storage::Disk;
 use rashomon_node::storage::disk::SegmentNumber;
+
+use cache::{Cache, Write};
 
 /// What a disk writes as a whole, in bytes (assumption 3).
 pub const SECTOR_BYTES: usize = 512;
@@ -30,11 +35,13 @@ struct Inner {
     platter: BTreeMap<SegmentNumber, Segment>,
     /// Segments removed since the directory was synced last: a power loss may bring them back.
     removed: Vec<(SegmentNumber, Segment)>,
-    /// Written and not synced, in order.
-    cache: Vec<Write>,
+    /// Segments added since the directory was synced last: a power loss may take them.
+    added: Vec<SegmentNumber>,
+    /// Written and not synced.
+    cache: Cache,
     in_flight: VecDeque<Step>,
-    /// The next sync fails.
-    fails_next: bool,
+    /// The next sync fails; what becomes of its pages is drawn from this.
+    fails_next: Option<Stream>,
     /// Where the last write went: what is damaged from there on looks torn.
     tail: (SegmentNumber, usize),
 }
@@ -46,18 +53,13 @@ struct Segment {
     bytes: Vec<u8>,
 }
 
-#[derive(Clone, Debug)]
-struct Write {
-    segment: SegmentNumber,
-    offset: usize,
-    bytes: Vec<u8>,
-}
-
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Step {
     Create { segment: SegmentNumber, size: usize, head: Vec<u8> },
     Write(Write),
     Sync(SegmentNumber),
+    SyncFails(SegmentNumber, Box<Stream>),
+    SyncNames,
     Remove(SegmentNumber),
 }
 
@@ -81,35 +83,50 @@ impl SimDisk {
 
     /// How many barriers are in flight: what a writer waits for.
     pub fn barriers_in_flight(&self) -> usize {
-        let inner = self.inner.borrow();
-        inner.in_flight.iter().filter(|step| matches!(step, Step::Create { .. } | Step::Sync(_))).count()
+        let is_barrier = |step: &&Step| !matches!(step, Step::Write(_) | Step::Remove(_) | Step::SyncNames);
+        self.inner.borrow().in_flight.iter().filter(is_barrier).count()
+    }
+
+    /// A process opens it. What an earlier one handed over and was told to have failed is done, and the names that are
+    /// there are made durable, as the real disk does it.
+    pub fn open(&self) {
+        self.complete();
+        self.inner.borrow_mut().in_flight.push_back(Step::SyncNames);
     }
 
     /// The process dies: of what is in flight a prefix is done, the last write perhaps in part; the cache lives on.
     pub fn process_died(&self, rng: &mut Stream) {
-        self.inner.borrow_mut().interrupt(rng);
+        let mut inner = self.inner.borrow_mut();
+        inner.interrupt(rng);
+        inner.cache.evict(rng);
     }
 
-    /// The machine loses power: as when the process dies, and of the cache any subset of sectors was written.
+    /// The machine loses power: as when the process dies, and of what is dirty in the cache any subset of sectors was
+    /// written, and of the changes of names any.
     pub fn power_lost(&self, rng: &mut Stream) -> Damage {
         let mut inner = self.inner.borrow_mut();
         inner.interrupt(rng);
         let mut damage = Damage::default();
-        for write in std::mem::take(&mut inner.cache) {
+        for segment in std::mem::take(&mut inner.added) {
+            if rng.random_bool(0.5)
+                && let Some(gone) = inner.platter.remove(&segment)
+            {
+                damage.lost_bytes += gone.bytes.len() as u64 + inner.cache.forget(segment);
+            }
+        }
+        let (writes, lost_bytes) = inner.cache.lose();
+        damage.lost_bytes += lost_bytes;
+        for write in writes {
             let (mut kept, mut lost) = (0, 0);
             let keeps_all = rng.random_ratio(1, 4);
-            let mut from = 0;
-            while from < write.bytes.len() {
-                let to = ((write.offset + from) / SECTOR_BYTES + 1) * SECTOR_BYTES - write.offset;
-                let to = to.min(write.bytes.len());
+            for part in write.parts(SECTOR_BYTES) {
                 if keeps_all || rng.random_bool(0.5) {
-                    inner.put(write.segment, write.offset + from, &write.bytes[from..to]);
+                    inner.put(&part);
                     kept += 1;
                 } else {
-                    damage.lost_bytes += (to - from) as u64;
+                    damage.lost_bytes += part.bytes.len() as u64;
                     lost += 1;
                 }
-                from = to;
             }
             damage.torn_count += u64::from(kept > 0 && lost > 0);
         }
@@ -121,21 +138,14 @@ impl SimDisk {
         damage
     }
 
-    /// The next sync fails, and what it was to write may be gone (assumption 2).
-    pub fn fail_next_sync(&self) {
-        self.inner.borrow_mut().fails_next = true;
+    /// The next sync fails, and what it was to write may be gone, or seem to be there (assumption 2).
+    pub fn fail_next_sync(&self, rng: &mut Stream) {
+        self.inner.borrow_mut().fails_next = Some(Stream::from_rng(rng));
     }
 
     /// The next sync will not fail.
     pub fn mend(&self) {
-        self.inner.borrow_mut().fails_next = false;
-    }
-
-    /// The sync that was asked for has failed: what it was to write is in the cache, or marked clean and gone.
-    pub fn sync_failed(&self, rng: &mut Stream) {
-        let mut inner = self.inner.borrow_mut();
-        inner.interrupt(rng);
-        inner.cache.retain(|_| rng.random_bool(0.5));
+        self.inner.borrow_mut().fails_next = None;
     }
 
     /// Everything is gone.
@@ -192,22 +202,24 @@ impl Inner {
     fn carry_out(&mut self, step: Step) {
         match step {
             Step::Create { segment, size, head } => {
-                // The directory is synced with it, and so are the removals before it.
-                self.removed.clear();
+                self.added.push(segment);
                 self.platter.insert(segment, Segment { size, bytes: head });
             }
-            Step::Write(write) => self.cache.push(write),
+            Step::SyncNames => {
+                self.added.clear();
+                self.removed.clear();
+            }
+            Step::Write(write) => self.cache.write(write),
             Step::Sync(segment) => {
-                for write in std::mem::take(&mut self.cache) {
-                    if write.segment == segment {
-                        self.put(write.segment, write.offset, &write.bytes);
-                    } else {
-                        self.cache.push(write);
-                    }
-                }
+                let written = self.cache.sync(segment);
+                written.iter().for_each(|write| self.put(write));
+            }
+            Step::SyncFails(segment, mut rng) => {
+                let written = self.cache.sync_fails(segment, &mut rng);
+                written.iter().for_each(|write| self.put(write));
             }
             Step::Remove(segment) => {
-                self.cache.retain(|write| write.segment != segment);
+                self.cache.forget(segment);
                 if let Some(content) = self.platter.remove(&segment) {
                     self.removed.push((segment, content));
                 }
@@ -224,18 +236,18 @@ impl Inner {
         }
         if let Some(Step::Write(mut write)) = in_flight.pop_front() {
             write.bytes.truncate(rng.random_range(0..=write.bytes.len()));
-            self.cache.push(write);
+            self.cache.write(write);
         }
     }
 
-    fn put(&mut self, segment: SegmentNumber, offset: usize, bytes: &[u8]) {
-        self.tail = (segment, offset);
-        let Some(segment) = self.platter.get_mut(&segment) else { return };
+    fn put(&mut self, Write { segment, offset, bytes }: &Write) {
+        self.tail = (*segment, *offset);
+        let Some(segment) = self.platter.get_mut(segment) else { return };
         let end = offset + bytes.len();
         if segment.bytes.len() < end {
             segment.bytes.resize(end, 0);
         }
-        segment.bytes[offset..end].copy_from_slice(bytes);
+        segment.bytes[*offset..end].copy_from_slice(bytes);
     }
 }
 
@@ -247,7 +259,7 @@ impl Disk for SimDisk {
             match step {
                 Step::Create { segment, .. } => segments.push(*segment),
                 Step::Remove(gone) => segments.retain(|segment| segment != gone),
-                Step::Write(_) | Step::Sync(_) => {}
+                Step::Write(_) | Step::Sync(_) | Step::SyncFails(..) | Step::SyncNames => {}
             }
         }
         segments.sort_unstable();
@@ -261,13 +273,17 @@ impl Disk for SimDisk {
         let found = found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such segment"))?;
         let mut bytes = found.bytes.clone();
         bytes.resize(found.size.max(bytes.len()), 0);
-        for write in inner.cache.iter().filter(|write| write.segment == segment) {
-            bytes[write.offset..write.offset + write.bytes.len()].copy_from_slice(&write.bytes);
-        }
+        inner.cache.overlay(segment, &mut bytes);
         Ok(bytes)
     }
 
     fn create(&mut self, segment: SegmentNumber, size: usize, head: &[u8]) -> io::Result<()> {
+        self.create_unnamed(segment, size, head)?;
+        self.inner.borrow_mut().in_flight.push_back(Step::SyncNames);
+        Ok(())
+    }
+
+    fn create_unnamed(&mut self, segment: SegmentNumber, size: usize, head: &[u8]) -> io::Result<()> {
         let create = Step::Create { segment, size, head: head.to_vec() };
         self.inner.borrow_mut().in_flight.push_back(create);
         Ok(())
@@ -283,7 +299,8 @@ impl Disk for SimDisk {
 
     fn sync(&mut self, segment: SegmentNumber) -> io::Result<()> {
         let mut inner = self.inner.borrow_mut();
-        if std::mem::take(&mut inner.fails_next) {
+        if let Some(rng) = inner.fails_next.take() {
+            inner.in_flight.push_back(Step::SyncFails(segment, Box::new(rng)));
             return Err(io::Error::other("input/output error"));
         }
         inner.in_flight.push_back(Step::Sync(segment));
@@ -301,116 +318,4 @@ impl Disk for SimDisk {
 }
 
 #[cfg(test)]
-mod tests {
-    use rashomon_nemesis::random::stream;
-    use rashomon_node::api::NodeId;
-    use rashomon_node::storage::wal::encode_batch;
-    use rashomon_node::storage::{Recovered, StorageError, Wal};
-
-    use super::*;
-
-    const SMALL_SEGMENT_BYTES: usize = 2048;
-
-    fn open(disk: &SimDisk) -> Result<(Wal<SimDisk>, Recovered<u64>), StorageError> {
-        let opened = Wal::open(disk.clone(), NodeId(1), SMALL_SEGMENT_BYTES);
-        disk.complete();
-        opened
-    }
-
-    fn append(wal: &mut Wal<SimDisk>, record: u64) {
-        wal.append(&[encode_batch(&[record; 20])]).unwrap();
-    }
-
-    fn records(disk: &SimDisk) -> Vec<u64> {
-        let mut records = open(disk).unwrap().1.records;
-        records.dedup();
-        records
-    }
-
-    #[test]
-    fn what_was_synced_survives_every_crash_and_what_was_not_is_whole_or_gone() {
-        let (mut gone, mut kept) = (0, 0);
-        for seed in 0..300 {
-            let (disk, mut rng) = (SimDisk::default(), stream(seed, "disk", 0));
-            let mut wal = open(&disk).unwrap().0;
-            (1..=20).for_each(|record| {
-                append(&mut wal, record);
-                disk.complete();
-            });
-            append(&mut wal, 21);
-            if seed % 2 == 0 {
-                disk.power_lost(&mut rng);
-            } else {
-                disk.process_died(&mut rng);
-            }
-            let found = records(&disk);
-            assert!(
-                found == (1..=20).collect::<Vec<_>>() || found == (1..=21).collect::<Vec<_>>(),
-                "{found:?}"
-            );
-            *if found.len() == 20 { &mut gone } else { &mut kept } += 1;
-        }
-        assert!(gone > 30 && kept > 30, "{gone} gone, {kept} kept");
-    }
-
-    #[test]
-    fn a_log_without_syncs_survives_the_process_and_not_the_power() {
-        let disk = SimDisk::default();
-        let mut wal = open(&disk).unwrap().0;
-        wal.stop_syncing();
-        for record in 1..=5 {
-            append(&mut wal, record);
-            disk.complete();
-        }
-        disk.process_died(&mut stream(1, "disk", 0));
-        assert_eq!(records(&disk), [1, 2, 3, 4, 5]);
-    }
-
-    #[test]
-    fn power_loss_takes_what_no_sync_covered() {
-        let lost = (0..50).filter(|seed| {
-            let disk = SimDisk::default();
-            let mut wal = open(&disk).unwrap().0;
-            wal.stop_syncing();
-            append(&mut wal, 1);
-            disk.complete();
-            disk.power_lost(&mut stream(*seed, "disk", 0));
-            open(&disk).map_or(true, |(_, recovered)| recovered.records.is_empty())
-        });
-        assert!(lost.count() > 10);
-    }
-
-    #[test]
-    fn a_log_is_replaced_as_a_whole_or_not_at_all() {
-        for seed in 0..300 {
-            let disk = SimDisk::default();
-            let mut wal = open(&disk).unwrap().0;
-            (1..=20).for_each(|record| {
-                append(&mut wal, record);
-                disk.complete();
-            });
-            wal.replace(&encode_batch(&[99_u64])).unwrap();
-            disk.power_lost(&mut stream(seed, "disk", 0));
-            let found = records(&disk);
-            assert!(found == [99] || found == (1..=20).collect::<Vec<_>>(), "seed {seed}: {found:?}");
-        }
-    }
-
-    #[test]
-    fn rot_never_changes_a_record_unnoticed() {
-        for seed in 0..300 {
-            let (disk, mut rng) = (SimDisk::default(), stream(seed, "disk", 0));
-            let mut wal = open(&disk).unwrap().0;
-            (1..=20).for_each(|record| {
-                append(&mut wal, record);
-                disk.complete();
-            });
-            assert!(disk.flip_bit(&mut rng));
-            if let Ok((_, recovered)) = open(&disk) {
-                let mut found = recovered.records;
-                found.dedup();
-                assert_eq!(found, (1..=20).collect::<Vec<_>>(), "seed {seed}");
-            }
-        }
-    }
-}
+mod tests;

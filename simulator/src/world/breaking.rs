@@ -321,7 +321,8 @@ impl<P: Inspect> Executor for World<P> {
             Action::Wipe { node } => self.deed(*node, Self::wipe),
             Action::Rot { node } => self.deed(*node, Self::rot),
             Action::FailSync { node } => self.deed(*node, |world, node| {
-                world.nodes[node].disk.fail_next_sync();
+                let host = &mut world.nodes[node];
+                host.disk.fail_next_sync(&mut host.rng);
                 "its next sync will fail".into()
             }),
             Action::Hamper { node, with } => self.deed(*node, |world, node| world.hamper(node, *with)),

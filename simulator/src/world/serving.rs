@@ -34,6 +34,7 @@ impl<P: Inspect> World<P> {
         host.paused = false;
         host.busy_until = self.now;
         host.inbox.clear();
+        host.disk.open();
         host.process =
             match driver::open_log(host.disk.clone(), &host.settings, self.setup.node.segment_bytes) {
                 Ok((wal, recovered)) => Process::Starting(Box::new(wal), Box::new(recovered)),
@@ -223,7 +224,6 @@ impl<P: Inspect> World<P> {
         let ticket = group.last().expect("a group starts with a batch").ticket;
         if let Err(error) = driver::write(&mut live.wal, group) {
             // A node whose disk failed must not go on.
-            host.disk.sync_failed(&mut host.rng);
             return self.die(node, format!("its disk failed: {error}"));
         }
         live.writing = Some(ticket);
