@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand};
 use rashomon_checker::Engine;
 
 mod findings;
+mod simulated;
 
 pub use findings::{ReplayArgs, ShrinkArgs, World, ZooArgs};
+pub use simulated::SimArgs;
 
 /// Breaks a replicated store while clients use it, and judges whether one order of events explains what they saw.
 #[derive(Debug, Parser)]
@@ -230,62 +232,6 @@ pub struct ListArgs {
     /// systems, workloads, faults, timelines, models, defects or codes; everything when not given.
     pub what: Option<String>,
     /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Which seeds of which world.
-#[derive(Debug, Args)]
-pub struct SimArgs {
-    /// Protocol of the simulated nodes.
-    #[arg(long, default_value = "raft")]
-    pub protocol: String,
-    /// Seeds to run, the last one excluded.
-    #[arg(long, value_name = "FROM..TO", default_value = "0..1000")]
-    pub seeds: String,
-    /// One seed, to be looked at.
-    #[arg(long, conflicts_with = "seeds")]
-    pub seed: Option<u64>,
-    /// Print what happens to each node in columns, and keep a run folder.
-    #[arg(long, requires = "seed")]
-    pub trace: bool,
-    /// Planted bugs to switch on, separated by commas (see `rashomon list defects`).
-    #[arg(long, value_delimiter = ',')]
-    pub defect: Option<Vec<String>>,
-    /// What may break, separated by commas (see `rashomon list faults`), or `none`.
-    #[arg(long, value_delimiter = ',')]
-    pub faults: Option<Vec<String>>,
-    /// How many nodes; by default each seed chooses.
-    #[arg(long)]
-    pub nodes: Option<u32>,
-    /// What is asked (see `rashomon list workloads`).
-    #[arg(long, default_value = "register")]
-    pub workload: String,
-    /// Operations asked per second, which seeds vary.
-    #[arg(long, default_value_t = 100.0)]
-    pub rate: f64,
-    /// How long clients ask while things break, in simulated time.
-    #[arg(long, value_parser = humantime::parse_duration, default_value = "30s")]
-    pub duration: Duration,
-    /// Longest time from the last heal until there is progress and rest, in simulated time.
-    #[arg(long, value_parser = humantime::parse_duration, default_value = "10s")]
-    pub recovery: Duration,
-    /// The same sizes, timings and faults for every seed.
-    #[arg(long)]
-    pub no_swarm: bool,
-    /// Stop after so many minutes of real time.
-    #[arg(long)]
-    pub minutes: Option<f64>,
-    /// Threads; all cores when not given.
-    #[arg(long)]
-    pub jobs: Option<usize>,
-    /// Go on after the first seed that finds something.
-    #[arg(long)]
-    pub all: bool,
-    /// Folder that run folders are made in.
-    #[arg(long, value_name = "DIR", default_value = "runs/sim")]
-    pub store: PathBuf,
-    /// Print the figures as JSON.
     #[arg(long)]
     pub json: bool,
 }

@@ -18,7 +18,7 @@ pub struct Interrupts {
 impl Interrupts {
     /// Starts to count. Signals that came while they were still blocked (from the start of the process on,
     /// where a guard started it) are counted too.
-    pub(super) fn listen() -> io::Result<Interrupts> {
+    pub(crate) fn listen() -> io::Result<Interrupts> {
         let (sender, count) = watch::channel(0);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let handlers = {

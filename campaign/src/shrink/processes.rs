@@ -50,6 +50,12 @@ pub(super) fn shrink(plan: Plan, args: &ShrinkArgs) -> anyhow::Result<Option<Cas
     }
     let script = Script { faults: kept.items, ..Script::default() };
     let (plan, script) = fewer_nodes(plan, script, &mut trials)?;
+    if trials.is_over() {
+        eprintln!(
+            "the time for decisions is over: each of the {} faults left may be needed or not",
+            script.faults.len()
+        );
+    }
     let reproduced = trials.measure(&plan, &script)?;
     let plan = with(&plan, &script, "this case");
     Ok(Some(case(plan, script, trials.signature, reproduced)))
@@ -144,6 +150,9 @@ impl<'a> Trials<'a> {
         let (runs, fails) = (u64::from(self.args.runs), u64::from(self.args.fails));
         let (mut rate, mut latest) = (Rate::default(), 0);
         while rate.of < runs && rate.hits < fails && rate.hits + (runs - rate.of) >= fails {
+            if rate.of > 0 && self.is_over() {
+                break;
+            }
             let failed = self.run(plan, script)?;
             rate.count(failed.is_some());
             latest = latest.max(failed.unwrap_or_default());
@@ -153,11 +162,15 @@ impl<'a> Trials<'a> {
         Ok((rate.hits >= fails).then_some(latest))
     }
 
-    /// All runs of it, whatever they show.
+    /// All runs of it, whatever they show; fewer, if they take longer than half of the time that decisions had.
+    #[allow(clippy::disallowed_methods, reason = "the time that a person allows is wall time")]
     fn measure(&mut self, plan: &Plan, script: &Script) -> anyhow::Result<Rate> {
-        let mut rate = Rate::default();
+        let (mut rate, started) = (Rate::default(), Instant::now());
         for _ in 0..self.args.runs.max(5) {
             rate.count(self.run(plan, script)?.is_some());
+            if started.elapsed() > self.args.within / 2 {
+                break;
+            }
         }
         Ok(rate)
     }

@@ -54,10 +54,23 @@ pub fn shrink(
     expected: Option<Signature>,
     within: Duration,
 ) -> Result<Option<Shrunk>, BadInput> {
+    shrink_until(run, expected, within, &|| false)
+}
+
+/// The same, given up as soon as `is_over` says so: then with what is left at that moment.
+///
+/// # Errors
+/// As [`shrink`].
+pub fn shrink_until(
+    run: Pinned,
+    expected: Option<Signature>,
+    within: Duration,
+    is_over: &(dyn Fn() -> bool + Sync),
+) -> Result<Option<Shrunk>, BadInput> {
     let ran = run.run()?;
     let Some(first) = ran.findings.first() else { return Ok(None) };
     let check = expected.map_or_else(|| first.check.clone(), |signature| signature.check);
-    let mut search = Search::new(check, within);
+    let mut search = Search::new(check, within, is_over);
     let Some(outcome) = ran.outcome else { return Ok(None) };
     let operations = Some(run.operations_of(&outcome.history)?);
     let explicit = Pinned { operations, ..run.clone() };
@@ -81,23 +94,28 @@ struct Failing {
     finding: Finding,
 }
 
-struct Search {
+struct Search<'a> {
     check: String,
     started: Instant,
     within: Duration,
+    is_over: &'a (dyn Fn() -> bool + Sync),
     worlds: u64,
 }
 
-impl Search {
+impl<'a> Search<'a> {
     #[allow(clippy::disallowed_methods, reason = "the time that a person allows is wall time")]
-    fn new(check: String, within: Duration) -> Self {
-        Search { check, started: Instant::now(), within, worlds: 0 }
+    fn new(check: String, within: Duration, is_over: &'a (dyn Fn() -> bool + Sync)) -> Self {
+        Search { check, started: Instant::now(), within, is_over, worlds: 0 }
+    }
+
+    fn is_over(&self) -> bool {
+        self.started.elapsed() > self.within || (self.is_over)()
     }
 
     /// Runs a candidate under a few seeds, until it fails in the way that is looked for.
     fn fails(&mut self, candidate: &Pinned) -> Option<Failing> {
         for turn in 0..SEEDS {
-            if self.started.elapsed() > self.within {
+            if self.is_over() {
                 return None;
             }
             let seed = candidate.seed.wrapping_add(turn.wrapping_mul(0x9e37_79b9));
@@ -188,7 +206,7 @@ impl Search {
                 *found = failing;
                 Trial::Fails
             }
-            None if self.started.elapsed() > self.within => Trial::OutOfTime,
+            None if self.is_over() => Trial::OutOfTime,
             None => Trial::Passes,
         }
     }

@@ -47,11 +47,11 @@ pub struct SimPlan {
 }
 
 impl SimPlan {
-    /// The plan of these flags.
+    /// The plan of these flags under this protocol.
     ///
     /// # Errors
     /// [`BadInput`] for a name that nobody has, or a number out of bounds.
-    pub fn resolve(args: &SimArgs) -> Result<SimPlan, BadInput> {
+    pub fn resolve(args: &SimArgs, protocol: &str) -> Result<SimPlan, BadInput> {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let faults = match &args.faults {
             Some(names) => names.iter().filter(|name| *name != "none").cloned().collect(),
@@ -59,7 +59,7 @@ impl SimPlan {
         };
         let plan = SimPlan {
             format: 1,
-            protocol: args.protocol.clone(),
+            protocol: protocol.to_owned(),
             workload: args.workload.clone(),
             nodes: args.nodes,
             rate: args.rate,
