@@ -10,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::grudge::Grudge;
+use crate::handling::Handling;
 use crate::node::NodeId;
 
 /// One thing to do.
@@ -84,6 +85,16 @@ pub enum Action {
     },
     /// Every message arrives once and in order again.
     Calm,
+    /// Take messages of a kind into the hands.
+    Handle {
+        /// Which, and how.
+        by: Handling,
+    },
+    /// Let them go, those that were kept as well.
+    LetGo {
+        /// Which.
+        of: Handling,
+    },
 }
 
 /// What can go slow or wrong with a node that goes on.
@@ -154,6 +165,7 @@ impl Action {
                 })
             }
             Action::Disturb { .. } | Action::Calm => Some(Capability::Messages),
+            Action::Handle { .. } | Action::LetGo { .. } => Some(Capability::Messages),
             Action::Start { .. } => None,
         }
     }
@@ -172,6 +184,7 @@ impl Action {
             | Action::Hamper { node, .. }
             | Action::Relieve { node, .. } => Some(*node),
             Action::Cut { .. } | Action::Mend | Action::Disturb { .. } | Action::Calm => None,
+            Action::Handle { .. } | Action::LetGo { .. } => None,
         }
     }
 
@@ -185,10 +198,11 @@ impl Action {
             | Action::FailSync { node } => Some(Action::Start { node: *node }),
             Action::Hamper { node, with } => Some(Action::Relieve { node: *node, of: *with }),
             Action::Disturb { .. } => Some(Action::Calm),
+            Action::Handle { by } => Some(Action::LetGo { of: by.clone() }),
             Action::Pause { node } => Some(Action::Resume { node: *node }),
             Action::Cut { .. } => Some(Action::Mend),
             Action::Start { .. } | Action::Resume { .. } | Action::Mend => None,
-            Action::Relieve { .. } | Action::Calm => None,
+            Action::Relieve { .. } | Action::Calm | Action::LetGo { .. } => None,
         }
     }
 
@@ -225,6 +239,8 @@ impl Action {
             Action::Relieve { node, of } => Action::Relieve { node: to(*node), of: *of },
             Action::Disturb { by } => Action::Disturb { by: *by },
             Action::Calm => Action::Calm,
+            Action::Handle { by } => Action::Handle { by: by.renamed(to) },
+            Action::LetGo { of } => Action::LetGo { of: of.renamed(to) },
         }
     }
 
@@ -245,6 +261,7 @@ impl Action {
             Action::FailSync { .. } => "a sync that will fail",
             Action::Hamper { .. } | Action::Relieve { .. } => "the node's disk, load or clock, changed",
             Action::Disturb { .. } | Action::Calm => "the network's manners, changed",
+            Action::Handle { .. } | Action::LetGo { .. } => "the messages that were taken, and let go",
         }
     }
 }
@@ -266,6 +283,8 @@ impl fmt::Display for Action {
             Action::Relieve { node, of } => write!(f, "relieve {node} of {of}"),
             Action::Disturb { by } => write!(f, "disturb {by}"),
             Action::Calm => write!(f, "calm"),
+            Action::Handle { by } => write!(f, "{by}"),
+            Action::LetGo { of } => write!(f, "no more {of}"),
         }
     }
 }

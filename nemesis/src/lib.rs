@@ -18,6 +18,7 @@ pub mod view;
 // What may be done, and to whom.
 pub mod action;
 pub mod grudge;
+pub mod handling;
 pub mod target;
 
 // Which fault begins, when, and until when.

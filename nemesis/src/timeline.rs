@@ -23,12 +23,22 @@
 //! after_ms = 500          # since the entry before it began
 //! for_ms = 300
 //! kill = "deposed"        # or fault = "partition-ring", or cut = { n1 = ["n2"] }
+//!
+//! # Only where a world delivers every message itself, and sees what reaches a disk:
+//! [[fault]]
+//! when = { durable = "HardState", by = "it" }    # or sent = "VoteReply true", or answered = "Ok"
+//! for_ms = 2000
+//! hold = { sent = "Vote|PreVote", by = "n1", to = ["n2", "n3"] }     # or drop, or repeat
+//! [[fault]]
+//! for_ms = 200
+//! power_loss = "it"       # or slow_disk, or fail_sync
 //! ```
 //!
 //! This file is the format; the machine that follows it is [`Directed`], what it waits for [`Condition`], the ready-made
 //! ones are the [`library`]. A schedule as it happened, with nothing left to aim, is a [`Script`].
 
 mod condition;
+mod deed;
 mod directed;
 pub mod library;
 mod script;
@@ -43,6 +53,7 @@ use crate::fault::UnknownFault;
 use crate::grudge::Grudge;
 use crate::node::NodeId;
 use crate::target::{NotATarget, Target};
+use crate::view::View;
 
 use directed::LOOK_EVERY;
 
@@ -98,12 +109,61 @@ pub struct Entry {
     /// Pause these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Aims>,
+    /// Take the power from these: they are gone, and what they had not synced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_loss: Option<Aims>,
+    /// Make the syncs of these take many times as long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_disk: Option<Aims>,
+    /// Fail the next sync of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_sync: Option<Aims>,
     /// Cut these, together, off from all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolate: Option<Aims>,
     /// Drop exactly these packets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut: Option<Grudge>,
+    /// Keep these messages back until the end of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Mail>,
+    /// Let these messages never arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drop: Option<Mail>,
+    /// Let these messages arrive once more at the end of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Mail>,
+}
+
+/// Messages of a kind, whoever is meant by it when the entry begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// What is in their written form, the name of the kind first: see [`crate::handling::has_words`].
+    pub sent: String,
+    /// Who sends them; nobody named: anyone.
+    #[serde(default, skip_serializing_if = "Whos::is_anyone")]
+    pub by: Whos,
+    /// Who is to get them; nobody named: anyone.
+    #[serde(default, skip_serializing_if = "Whos::is_anyone")]
+    pub to: Whos,
+}
+
+/// One or several, written `"leader"` or `["it", "n3"]`; none is anyone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "OneOrMany<Who>", into = "OneOrMany<Who>")]
+pub struct Whos(pub Vec<Who>);
+
+impl Whos {
+    fn is_anyone(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The nodes that are meant.
+    fn of(&self, view: &View, it: Option<NodeId>) -> BTreeSet<NodeId> {
+        let is_meant = |node: &NodeId| self.is_anyone() || self.0.iter().any(|who| who.is(*node, view, it));
+        view.nodes.keys().copied().filter(is_meant).collect()
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
@@ -122,31 +182,55 @@ pub enum Aim {
 
 /// One aim or several, written `"leader"` or `["leader", "n3"]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "OneOrMany", into = "OneOrMany")]
+#[serde(from = "OneOrMany<Aim>", into = "OneOrMany<Aim>")]
 pub struct Aims(pub Vec<Aim>);
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum OneOrMany {
-    One(Aim),
-    Many(Vec<Aim>),
+enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
 }
 
-impl From<OneOrMany> for Aims {
-    fn from(aims: OneOrMany) -> Self {
-        match aims {
-            OneOrMany::One(aim) => Aims(vec![aim]),
-            OneOrMany::Many(aims) => Aims(aims),
+impl<T> From<OneOrMany<T>> for Vec<T> {
+    fn from(all: OneOrMany<T>) -> Self {
+        match all {
+            OneOrMany::One(one) => vec![one],
+            OneOrMany::Many(many) => many,
         }
     }
 }
 
-impl From<Aims> for OneOrMany {
-    fn from(Aims(aims): Aims) -> Self {
-        match aims[..] {
-            [aim] => OneOrMany::One(aim),
-            _ => OneOrMany::Many(aims),
+impl<T> From<Vec<T>> for OneOrMany<T> {
+    fn from(mut all: Vec<T>) -> Self {
+        match (all.len(), all.pop()) {
+            (1, Some(one)) => OneOrMany::One(one),
+            (_, last) => OneOrMany::Many(all.into_iter().chain(last).collect()),
         }
+    }
+}
+
+impl From<OneOrMany<Aim>> for Aims {
+    fn from(aims: OneOrMany<Aim>) -> Self {
+        Aims(aims.into())
+    }
+}
+
+impl From<Aims> for OneOrMany<Aim> {
+    fn from(Aims(aims): Aims) -> Self {
+        aims.into()
+    }
+}
+
+impl From<OneOrMany<Who>> for Whos {
+    fn from(whos: OneOrMany<Who>) -> Self {
+        Whos(whos.into())
+    }
+}
+
+impl From<Whos> for OneOrMany<Who> {
+    fn from(Whos(whos): Whos) -> Self {
+        whos.into()
     }
 }
 
@@ -183,7 +267,7 @@ impl<'de> Deserialize<'de> for Aim {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimelineError {
     /// An entry with no deed, or with several.
-    #[error("entry {entry} has {count} of fault, kill, pause, isolate and cut; it needs exactly one")]
+    #[error("entry {entry} has {count} deeds such as fault, kill, isolate or hold; it needs exactly one")]
     NotOneDeed {
         /// Which.
         entry: usize,
@@ -234,6 +318,16 @@ pub enum TimelineError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Words that nobody in this world ever says.
+    #[error("entry {entry}: nothing here is called {word:?}; there are {known}")]
+    UnknownWord {
+        /// Which.
+        entry: usize,
+        /// The word.
+        word: String,
+        /// What is called something.
+        known: String,
+    },
     /// A condition on what this world does not see.
     #[error("entry {entry} waits for {what}, which cannot be seen here")]
     Unseen {
@@ -267,6 +361,32 @@ impl Timeline {
         })
     }
 
+    /// Refuses messages and records that are not called by any of these names: they would be waited for in vain.
+    ///
+    /// # Errors
+    /// [`TimelineError::UnknownWord`] with the first entry whose first word is not among them.
+    pub fn check_words(&self, known: &[&str]) -> Result<(), TimelineError> {
+        for (entry, words) in self.words() {
+            let first = words.split_whitespace().next().unwrap_or_default();
+            if let Some(word) = first.split('|').find(|word| !word.is_empty() && !known.contains(word)) {
+                let (word, known) = (word.to_owned(), known.join(", "));
+                return Err(TimelineError::UnknownWord { entry, word, known });
+            }
+        }
+        Ok(())
+    }
+
+    /// What it looks for in messages and records, entry by entry.
+    fn words(&self) -> impl Iterator<Item = (usize, &str)> + '_ {
+        (1..).zip(&self.fault).flat_map(|(number, entry)| {
+            let conditions = entry.when.iter().chain(&entry.until);
+            let seen = conditions.flat_map(|one| one.sent.iter().chain(&one.durable));
+            let handled = [&entry.hold, &entry.drop, &entry.repeat].into_iter().flatten();
+            let words = seen.chain(handled.map(|mail| &mail.sent));
+            words.map(move |words| (number, &words[..])).collect::<Vec<_>>()
+        })
+    }
+
     /// Whether its entries are a story, to be followed in the order of the file, rather than moments.
     pub fn is_story(&self) -> bool {
         self.fault.iter().any(|entry| entry.when.is_some() || entry.after_ms > 0)
@@ -279,6 +399,8 @@ impl fmt::Display for Sight {
             Sight::Roles => "a role",
             Sight::Notes => "what a node writes down",
             Sight::Messages => "a message",
+            Sight::Records => "what a node has on disk",
+            Sight::Answers => "an answer to a client",
         })
     }
 }

@@ -62,7 +62,8 @@ impl Paper {
             Action::Mend => assert!(std::mem::take(&mut self.cut)),
             Action::Hamper { node, .. } => assert!(view.nodes[node].role.is_up()),
             Action::Disturb { by } => assert_ne!(*by, Default::default()),
-            Action::Relieve { .. } | Action::Calm => {}
+            Action::Handle { by } => assert!(!by.from.is_empty() && !by.to.is_empty()),
+            Action::Relieve { .. } | Action::Calm | Action::LetGo { .. } => {}
         }
     }
 }

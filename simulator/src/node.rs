@@ -64,6 +64,8 @@ pub(crate) struct Live<P: Protocol> {
     /// What is being written.
     pub(crate) writing: Option<Ticket>,
     pub(crate) clients: FxHashMap<OperationId, Attempt>,
+    /// What the batches under way say, where the schedule looks for it.
+    pub(crate) written_out: VecDeque<(Ticket, String)>,
 }
 
 /// Something that came in and waits.

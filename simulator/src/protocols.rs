@@ -4,6 +4,7 @@ use rashomon_node::paxos::Paxos;
 use rashomon_node::raft::Raft;
 use rashomon_node::zab::Zab;
 
+use crate::invariants::Inspect;
 use crate::outcome::Outcome;
 use crate::setup::Setup;
 use crate::world::World;
@@ -13,15 +14,17 @@ use crate::world::World;
 pub struct Entry {
     /// Its name on the command line.
     pub name: &'static str,
+    /// What its messages and records are called.
+    pub kinds: &'static [&'static str],
     /// Runs a world of it to its end.
     pub run: fn(&Setup) -> Outcome,
 }
 
 /// Every protocol; the first one is the default.
 pub const REGISTRY: &[Entry] = &[
-    Entry { name: "raft", run: |setup| World::<Raft>::new(setup).run() },
-    Entry { name: "paxos", run: |setup| World::<Paxos>::new(setup).run() },
-    Entry { name: "zab", run: |setup| World::<Zab>::new(setup).run() },
+    Entry { name: "raft", kinds: Raft::KINDS, run: |setup| World::<Raft>::new(setup).run() },
+    Entry { name: "paxos", kinds: Paxos::KINDS, run: |setup| World::<Paxos>::new(setup).run() },
+    Entry { name: "zab", kinds: Zab::KINDS, run: |setup| World::<Zab>::new(setup).run() },
 ];
 
 /// A name that no protocol has.

@@ -2,6 +2,7 @@
 //!
 //! The defaults are those of the reference node and of a quiet machine room; [`crate::swarm`] varies them by seed.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -156,10 +157,12 @@ impl Setup {
         }
     }
 
-    /// Whether its schedule waits for messages.
-    pub(crate) fn watches_messages(&self) -> bool {
-        let Some(Given::Timeline(timeline)) = self.schedule.as_deref() else { return false };
-        timeline.sights().any(|(_, sight)| sight == Sight::Messages)
+    /// What its schedule waits for.
+    pub(crate) fn watched(&self) -> BTreeSet<Sight> {
+        match self.schedule.as_deref() {
+            Some(Given::Timeline(timeline)) => timeline.sights().map(|(_, sight)| sight).collect(),
+            _ => BTreeSet::new(),
+        }
     }
 
     /// The settings of one node.

@@ -1,11 +1,13 @@
 //! A world: nodes, network, disks, clocks and clients on one time line, and the nemesis among them.
 //!
 //! The loop takes what is due first and lets it happen; everything else follows from that. Files, in the order in which
-//! an operation meets them: [`asking`] (clients), [`serving`] (nodes), [`breaking`] (faults), [`settling`] (how a run
+//! an operation meets them: [`asking`] (clients), [`serving`] (nodes), [`breaking`] (faults), [`handling`] (single
+//! messages and records, for directed schedules), [`settling`] (how a run
 //! ends: safety under faults first, then everything is healed and progress is required).
 
 mod asking;
 mod breaking;
+mod handling;
 mod serving;
 mod settling;
 
@@ -27,6 +29,7 @@ use crate::outcome::{Counts, Outcome};
 use crate::queue::{Queue, Slab, Slot};
 use crate::setup::{Given, Setup};
 use crate::trace::{Trace, What};
+use handling::Hands;
 use settling::Stage;
 
 /// Random streams of a world, by name, apart from those of schedules and generators.
@@ -91,8 +94,8 @@ pub struct World<P: Inspect> {
     ask_planned: Option<Nanos>,
     /// What breaks, and when; written down as it happens.
     schedule: Recording<Box<dyn Steps>>,
-    /// Whether the schedule waits for messages: they are then written out for it.
-    watches_messages: bool,
+    /// What the schedule looks for, and the messages that it handles.
+    hands: Hands<P::Message>,
     faults: Vec<Instance>,
     stage: Stage,
     counts: Counts,
@@ -140,7 +143,7 @@ impl<P: Inspect> World<P> {
             clock,
             ask_planned: None,
             schedule: Recording::new(steps(setup)),
-            watches_messages: setup.watches_messages(),
+            hands: Hands::new(setup.watched()),
             faults: Vec::new(),
             stage: Stage::Breaking,
             counts: Counts::default(),

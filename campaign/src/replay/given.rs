@@ -112,11 +112,13 @@ mod tests {
 
     #[test]
     fn every_ready_made_time_line_can_be_given() {
-        let seen = BTreeSet::from([Sight::Roles, Sight::Notes, Sight::Messages]);
+        let seen = [Sight::Roles, Sight::Notes, Sight::Messages, Sight::Records, Sight::Answers]
+            .into_iter()
+            .collect();
         for name in library::names() {
             let given = Given::timeline(name).unwrap();
             let Given::Timeline { timeline, .. } = &given else { panic!("{name}") };
-            given.check(timeline.nodes.unwrap_or(5), &Capabilities::namespaces(), &seen).unwrap();
+            given.check(timeline.nodes.unwrap_or(5), &Capabilities::simulator(), &seen).unwrap();
             let text = serde_json::to_string(&given).unwrap();
             assert_eq!(serde_json::from_str::<Given>(&text).unwrap(), given);
         }
@@ -133,5 +135,7 @@ mod tests {
         assert!(refused("R98", Capabilities::namespaces()).contains("R09"));
         assert!(refused("/nowhere.toml", Capabilities::namespaces()).contains("/nowhere.toml"));
         assert!(refused("R09", Capabilities::loopback()).contains("links of their own"));
+        assert!(refused("R01", Capabilities::namespaces()).contains("a message, which cannot be seen here"));
+        assert!(refused("R13", Capabilities::namespaces()).contains("hands on single messages"));
     }
 }

@@ -63,6 +63,7 @@ impl World {
                 assert_eq!(self.out.insert(*node, Role::Down), None, "{node} twice");
             }
             Action::Hamper { .. } | Action::Relieve { .. } | Action::Disturb { .. } | Action::Calm => {}
+            Action::Handle { .. } | Action::LetGo { .. } => {}
         }
     }
 }

@@ -12,6 +12,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::TimelineError;
+use crate::handling::has_words;
 use crate::node::NodeId;
 use crate::view::{Role, View};
 
@@ -24,6 +25,10 @@ pub enum Sight {
     Notes,
     /// Messages between nodes: the simulator.
     Messages,
+    /// What nodes have on disk, record by record: the simulator.
+    Records,
+    /// Answers as they leave for clients: the simulator.
+    Answers,
 }
 
 /// Something seen.
@@ -43,6 +48,20 @@ pub enum Observation<'a> {
         /// To whom.
         to: NodeId,
         /// Its written form.
+        text: &'a str,
+    },
+    /// Records of a node are on its disk from now on.
+    Durable {
+        /// Which.
+        node: NodeId,
+        /// Their written form.
+        text: &'a str,
+    },
+    /// A client is answered.
+    Answered {
+        /// By whom.
+        node: NodeId,
+        /// The answer's written form.
         text: &'a str,
     },
 }
@@ -65,7 +84,7 @@ pub enum Who {
     Node(NodeId),
 }
 
-/// What to wait for: exactly one of `role`, `note` and `sent`.
+/// What to wait for: exactly one of `role`, `note`, `sent`, `durable` and `answered`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
@@ -78,7 +97,13 @@ pub struct Condition {
     /// A message leaves in whose written form are these words, all of them, in this order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<String>,
-    /// The node that has the role, writes, or sends.
+    /// Records in whose written form are these words are on the disk of a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durable: Option<String>,
+    /// An answer in whose written form are these words leaves for a client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<String>,
+    /// The node that has the role, writes, sends, or answers.
     #[serde(default, skip_serializing_if = "is_any")]
     pub by: Who,
     /// The receiver of the message.
@@ -101,20 +126,23 @@ fn is_zero(count: &u32) -> bool {
 impl Condition {
     /// What a world must be able to see for it.
     pub fn needs(&self) -> Sight {
-        match (&self.note, &self.sent) {
-            (_, Some(_)) => Sight::Messages,
-            (Some(_), _) => Sight::Notes,
+        match self {
+            Condition { note: Some(_), .. } => Sight::Notes,
+            Condition { sent: Some(_), .. } => Sight::Messages,
+            Condition { durable: Some(_), .. } => Sight::Records,
+            Condition { answered: Some(_), .. } => Sight::Answers,
             _ => Sight::Roles,
         }
     }
 
     /// Whether it can ever be met on these nodes.
     pub(super) fn check(&self, entry: usize, nodes: &BTreeSet<NodeId>) -> Result<(), TimelineError> {
-        let named = [self.role.is_some(), self.note.is_some(), self.sent.is_some()];
-        let problem = match named.into_iter().filter(|named| *named).count() {
+        let words = [&self.note, &self.sent, &self.durable, &self.answered].map(Option::is_some);
+        let named = words.into_iter().chain([self.role.is_some()]);
+        let problem = match named.filter(|named| *named).count() {
             1 if self.sent.is_none() && self.to != Who::Any => "`to` belongs to `sent`",
             1 => "",
-            _ => "it needs exactly one of role, note and sent",
+            _ => "it needs exactly one of role, note, sent, durable and answered",
         };
         if !problem.is_empty() {
             return Err(TimelineError::Condition { entry, problem });
@@ -159,18 +187,20 @@ impl Watch {
         view: &View,
         it: Option<NodeId>,
     ) -> Option<NodeId> {
-        let Condition { note, sent, by, to, .. } = &self.condition;
-        let met = match (observed, note, sent) {
-            (Observation::Note { node, text }, Some(words), _) => {
-                by.is(*node, view, it) && has_words(text, words)
-            }
-            (Observation::Sent { from, to: receiver, text }, _, Some(words)) => {
-                by.is(*from, view, it) && to.is(*receiver, view, it) && has_words(text, words)
-            }
-            _ => false,
+        let Condition { note, sent, durable, answered, by, to, .. } = &self.condition;
+        let (node, words, text) = match observed {
+            Observation::Note { node, text } => (node, note, text),
+            Observation::Sent { from, text, .. } => (from, sent, text),
+            Observation::Durable { node, text } => (node, durable, text),
+            Observation::Answered { node, text } => (node, answered, text),
         };
+        let is_addressed = match observed {
+            Observation::Sent { to: receiver, .. } => to.is(*receiver, view, it),
+            _ => true,
+        };
+        let says = |words: &String| has_words(text, words);
+        let met = is_addressed && by.is(*node, view, it) && words.as_ref().is_some_and(says);
         self.seen += u32::from(met);
-        let (Observation::Note { node, .. } | Observation::Sent { from: node, .. }) = observed;
         (met && self.seen as usize >= self.count()).then_some(*node)
     }
 
@@ -179,19 +209,8 @@ impl Watch {
     }
 }
 
-/// Whether the text has all of the words, in their order.
-fn has_words(mut text: &str, words: &str) -> bool {
-    words.split_whitespace().all(|word| match text.find(word) {
-        Some(at) => {
-            text = &text[at + word.len()..];
-            true
-        }
-        None => false,
-    })
-}
-
 impl Who {
-    fn is(self, node: NodeId, view: &View, it: Option<NodeId>) -> bool {
+    pub(super) fn is(self, node: NodeId, view: &View, it: Option<NodeId>) -> bool {
         match self {
             Who::Any => true,
             Who::Leader => view.leader() == Some(node),

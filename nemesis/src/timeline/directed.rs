@@ -9,15 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use rashomon_histories::Nanos;
 
 use super::condition::Watch;
-use super::{Aim, Aims, Condition, Entry, Observation, Timeline, TimelineError};
-use crate::action::{Action, Capability};
-use crate::fault::{Class, Decision, Declined, Fault, Scene, find};
-use crate::grudge::Grudge;
+use super::deed::Deed;
+use super::{Condition, Entry, Observation, Timeline, TimelineError};
+use crate::action::Capability;
+use crate::fault::{Class, Scene};
 use crate::node::NodeId;
-use crate::random::{Stream, stream};
+use crate::random::stream;
 use crate::schedule::in_force::InForce;
 use crate::schedule::{Instance, InstanceId, Step, Steps};
-use crate::target::{Aimed, Target, listed};
 use crate::view::View;
 
 /// How long an entry that needs a leader waits for one.
@@ -94,15 +93,6 @@ enum Begun {
     Nothing,
     /// It needs a leader, and none is known yet.
     Waits,
-}
-
-#[derive(Clone, Debug)]
-enum Deed {
-    Fault(&'static dyn Fault),
-    Kill(Aims),
-    Pause(Aims),
-    Isolate(Aims),
-    Cut(Grudge),
 }
 
 impl Directed {
@@ -348,120 +338,4 @@ impl Prepared {
             deed,
         })
     }
-}
-
-impl Deed {
-    fn of(number: usize, entry: &Entry) -> Result<Self, TimelineError> {
-        let named = entry.fault.as_deref().map(find).transpose();
-        let named = named.map_err(|source| TimelineError::UnknownFault { entry: number, source })?;
-        let deeds = [
-            named.map(Deed::Fault),
-            entry.kill.clone().map(Deed::Kill),
-            entry.pause.clone().map(Deed::Pause),
-            entry.isolate.clone().map(Deed::Isolate),
-            entry.cut.clone().map(Deed::Cut),
-        ];
-        let mut deeds: Vec<_> = deeds.into_iter().flatten().collect();
-        match (deeds.len(), deeds.pop()) {
-            (1, Some(deed)) => Ok(deed),
-            (count, _) => Err(TimelineError::NotOneDeed { entry: number, count }),
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Deed::Fault(fault) => fault.name(),
-            Deed::Kill(_) => "kill",
-            Deed::Pause(_) => "pause",
-            Deed::Isolate(_) => "isolate",
-            Deed::Cut(_) => "cut",
-        }
-    }
-
-    fn class(&self) -> Class {
-        match self {
-            Deed::Fault(fault) => fault.class(),
-            Deed::Kill(_) => Class::Kill,
-            Deed::Pause(_) => Class::Pause,
-            Deed::Isolate(_) | Deed::Cut(_) => Class::Partition,
-        }
-    }
-
-    fn needs_leader(&self) -> bool {
-        let by_role = |aim: &Aim| {
-            let role =
-                [Target::Leader, Target::Deposed, Target::Follower, Target::Followers].map(Aim::Target);
-            role.contains(aim)
-        };
-        match self {
-            Deed::Fault(fault) => fault.name().ends_with("-leader"),
-            Deed::Kill(aims) | Deed::Pause(aims) | Deed::Isolate(aims) => aims.0.iter().any(by_role),
-            Deed::Cut(_) => false,
-        }
-    }
-
-    /// The nodes it names.
-    fn nodes(&self) -> BTreeSet<NodeId> {
-        match self {
-            Deed::Cut(grudge) => grudge.nodes(),
-            Deed::Kill(aims) | Deed::Pause(aims) | Deed::Isolate(aims) => {
-                let named = aims.0.iter().filter_map(|aim| match aim {
-                    Aim::Target(Target::Node(node)) => Some(*node),
-                    _ => None,
-                });
-                named.collect()
-            }
-            Deed::Fault(_) => BTreeSet::new(),
-        }
-    }
-
-    fn decide(&self, scene: &Scene<'_>, it: Option<NodeId>, rng: &mut Stream) -> Result<Decision, Declined> {
-        let each = |aimed: Aimed, action: fn(NodeId) -> Action| {
-            Decision::until_undone(aimed.nodes.iter().copied().map(action).collect(), aimed.story)
-        };
-        Ok(match self {
-            Deed::Kill(aims) => each(resolve(aims, scene, it, rng)?, |node| Action::Kill { node }),
-            Deed::Pause(aims) => each(resolve(aims, scene, it, rng)?, |node| Action::Pause { node }),
-            Deed::Isolate(aims) => {
-                let aimed = resolve(aims, scene, it, rng)?;
-                let grudge = Grudge::split(&scene.view.all(), &aimed.nodes);
-                let grudge = grudge.map_err(|error| Declined::because(error.to_string()))?;
-                Decision::until_undone(vec![Action::Cut { grudge }], format!("{} cut off", aimed.story))
-            }
-            Deed::Cut(grudge) => {
-                Decision::until_undone(vec![Action::Cut { grudge: grudge.clone() }], format!("cut {grudge}"))
-            }
-            Deed::Fault(fault) => return fault.decide(scene, rng),
-        })
-    }
-}
-
-/// Whom the aims hit, all of them together. A drawn one is drawn among those not hit yet.
-fn resolve(aims: &Aims, scene: &Scene<'_>, it: Option<NodeId>, rng: &mut Stream) -> Result<Aimed, Declined> {
-    let mut all: Option<Aimed> = None;
-    for aim in &aims.0 {
-        let target = match (aim, it) {
-            (Aim::Target(target), _) => *target,
-            (Aim::It, Some(it)) => Target::Node(it),
-            (Aim::It, None) => return Err(Declined::because("no condition has named a node yet")),
-        };
-        let mut rest = scene.view.clone();
-        if target == Target::Follower || target == Target::One {
-            // Out of the way, but without taking the leader's role from whoever has it.
-            let hit = all.iter().flat_map(|aimed| &aimed.nodes);
-            for node in hit.filter(|node| scene.view.leader() != Some(**node)) {
-                rest.nodes.remove(node);
-            }
-        }
-        let aimed = target.resolve(&Scene { view: &rest, cut: scene.cut }, rng)?;
-        all = Some(match all {
-            None => aimed,
-            Some(before) => {
-                let nodes: BTreeSet<_> = before.nodes.union(&aimed.nodes).copied().collect();
-                let story = listed(&nodes);
-                Aimed { nodes, story }
-            }
-        });
-    }
-    all.ok_or_else(|| Declined::because("it is aimed at nobody"))
 }

@@ -10,8 +10,19 @@ macro_rules! library {
 }
 
 library! {
+    "R01",
+    "R04",
     "R05",
+    "R07",
     "R09",
+    "R13",
+    "R19",
+    "R20",
+    "R33",
+    "R35",
+    "P01",
+    "Z02",
+    "Z03",
 }
 
 /// A name that no time line has.

@@ -120,6 +120,11 @@ impl Script {
     pub fn without_node(&self, gone: NodeId) -> Script {
         let moved = |node: NodeId| if node > gone { NodeId(node.0 - 1) } else { node };
         let rest = |action: &Action| -> Option<Action> {
+            match action {
+                Action::Handle { by } => return Some(Action::Handle { by: by.without(gone, &moved)? }),
+                Action::LetGo { of } => return Some(Action::LetGo { of: of.without(gone, &moved)? }),
+                _ => {}
+            }
             let Action::Cut { grudge } = action else {
                 return (action.node() != Some(gone)).then(|| action.renamed(&moved));
             };
@@ -167,6 +172,7 @@ impl Scripted {
     pub fn nodes(&self) -> BTreeSet<NodeId> {
         let of = |action: &Action| match action {
             Action::Cut { grudge } => grudge.nodes(),
+            Action::Handle { by } | Action::LetGo { of: by } => by.from.union(&by.to).copied().collect(),
             other => other.node().into_iter().collect(),
         };
         self.start.iter().chain(&self.stop).flat_map(of).collect()

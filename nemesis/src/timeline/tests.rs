@@ -119,15 +119,15 @@ fn a_stop_heals_at_once() {
 fn time_lines_that_cannot_be_followed_are_refused() {
     let refused = |text: &str| follow(text, 3).unwrap_err().to_string();
     let both = refused("[[fault]]\nat_ms = 5\nfor_ms = 1\nkill = \"n1\"\npause = \"n1\"");
-    assert!(both.starts_with("entry 1 has 2 of"), "{both}");
-    assert!(refused("[[fault]]\nat_ms = 5\nfor_ms = 1").contains("has 0 of"));
+    assert!(both.starts_with("entry 1 has 2 deeds"), "{both}");
+    assert!(refused("[[fault]]\nat_ms = 5\nfor_ms = 1").contains("has 0 deeds"));
     assert!(refused("[[fault]]\nat_ms = 5\nfor_ms = 1\nfault = \"kil\"").contains("did you mean kill?"));
     assert!(refused("[[fault]]\nat_ms = 5\nfor_ms = 1\nkill = \"n4\"").contains("n4, which does not exist"));
     assert!(
         refused("[[fault]]\nat_ms = 5\nfor_ms = 1\nfault = \"partition-ring\"").contains("at least 4 nodes")
     );
     let when = |when: &str| refused(&format!("[[fault]]\nfor_ms = 1\nkill = \"n1\"\nwhen = {when}"));
-    assert!(when("{}").contains("exactly one of role, note and sent"));
+    assert!(when("{}").contains("exactly one of role, note, sent, durable and answered"));
     assert!(when("{ note = \"x\", to = \"n1\" }").contains("belongs to `sent`"));
     assert!(when("{ note = \"x\", by = \"n9\" }").contains("n9, which does not exist"));
     assert!(refused("nodes = 5").contains("written for 5 nodes, there are 3"));
@@ -195,6 +195,54 @@ fn rounds_begin_anew_after_a_rest() {
     let told = drive(&mut follow(text, 3).unwrap(), &led(3, 2));
     let moments: Vec<_> = told.iter().filter(|line| line.contains("kill")).collect();
     assert_eq!(moments, ["100 #1 kill n1", "900 #2 kill n1", "1700 #3 kill n1"]);
+}
+
+#[test]
+fn messages_are_handled_between_whoever_is_meant_then() {
+    let text = r#"
+        [[fault]]
+        when = { durable = "Vote", by = "follower" }
+        for_ms = 500
+        until = { answered = "Ok", by = "leader" }
+        hold = { sent = "Append|Heartbeat", by = "leader", to = ["it", "n4"] }
+        [[fault]]
+        for_ms = 100
+        repeat = { sent = "Vote" }
+        [[fault]]
+        for_ms = 100
+        drop = { sent = "Vote", by = "other", to = "other" }
+    "#;
+    let mut directed = follow(text, 4).unwrap();
+    assert_eq!(directed.needs(), BTreeSet::from([Capability::Messages]));
+    let (now, view) = (Nanos::from_millis(20), led(4, 2));
+    assert!(matches!(directed.next(now, &view), Step::Wait { .. }));
+    let durable = |node| Observation::Durable { node: NodeId(node), text: "[Vote { term: 3 }]" };
+    assert!(!directed.observe(now, &durable(2)), "it leads");
+    assert!(directed.observe(now, &durable(3)));
+    let mut begun = || match directed.next(now, &view) {
+        Step::Begin(instance) => instance.decision.start[0].to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(begun(), "hold \"Append|Heartbeat\" from n2 to n3, n4");
+    assert_eq!(begun(), "repeat \"Vote\" from n1, n2, n3, n4 to n1, n2, n3, n4");
+    assert_eq!(begun(), "drop \"Vote\" from n1, n2, n4 to n1, n2, n4");
+    let answered = Observation::Answered { node: NodeId(2), text: "Ok(Done)" };
+    assert!(directed.observe(now, &answered));
+    let Step::End(ending) = directed.next(now, &view) else { panic!("a client was answered") };
+    assert_eq!(ending.actions[0].to_string(), "no more hold \"Append|Heartbeat\" from n2 to n3, n4");
+}
+
+#[test]
+fn words_that_nobody_says_are_refused() {
+    let timeline = |words: &str| -> Timeline {
+        toml::from_str(&format!("[[fault]]\nfor_ms = 1\ndrop = {{ sent = \"{words}\" }}")).unwrap()
+    };
+    let known = ["Vote", "Append"];
+    for words in ["Vote|Append term 3", "Vote", ""] {
+        timeline(words).check_words(&known).unwrap();
+    }
+    let refused = timeline("Vote|Apend").check_words(&known).unwrap_err().to_string();
+    assert_eq!(refused, "entry 1: nothing here is called \"Apend\"; there are Vote, Append");
 }
 
 #[test]

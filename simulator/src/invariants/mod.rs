@@ -77,6 +77,9 @@ pub trait Inspect: Protocol {
     /// Whether the term that a node speaks of never falls while it runs.
     const TERM_RISES: bool = true;
 
+    /// What its messages and records are called in their written form: what directed schedules may look for.
+    const KINDS: &'static [&'static str];
+
     /// What a record says.
     fn said(record: &Self::Record) -> Said;
 

@@ -13,6 +13,34 @@ impl Inspect for Paxos {
     /// The round that a node speaks of is that of its own attempt or of whom it follows, whichever it is at.
     const TERM_RISES: bool = false;
 
+    const KINDS: &'static [&'static str] = &[
+        "Hello",
+        "Here",
+        "Probe",
+        "Willing",
+        "Prepare",
+        "Promise",
+        "Accept",
+        "Accepted",
+        "Refused",
+        "Heartbeat",
+        "Confirmed",
+        "Chosen",
+        "Learn",
+        "Taught",
+        "Fetch",
+        "Chunk",
+        "Propose",
+        "MakeWay",
+        "TakeOver",
+        "ReadIndex",
+        "ReadIndexReply",
+        "Founded",
+        "Promised",
+        "Learnt",
+        "Snapshot",
+    ];
+
     fn said(record: &Record) -> Said {
         match record {
             Record::Promised(ballot) => Said::Promise { term: office(*ballot), to: None },

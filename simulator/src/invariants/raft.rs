@@ -7,6 +7,32 @@ use rashomon_node::raft::message::Record;
 use super::{Entry, Inspect, Said, fingerprint, of_bytes};
 
 impl Inspect for Raft {
+    const KINDS: &'static [&'static str] = &[
+        "Message",
+        "PreVote",
+        "PreVoteReply",
+        "Vote",
+        "VoteReply",
+        "Append",
+        "Appended",
+        "Rejected",
+        "Heartbeat",
+        "HeartbeatReply",
+        "Commit",
+        "Install",
+        "InstallReply",
+        "StaleTerm",
+        "Propose",
+        "Admin",
+        "AdminReply",
+        "TimeoutNow",
+        "ReadIndex",
+        "ReadIndexReply",
+        "HardState",
+        "Entry",
+        "Snapshot",
+    ];
+
     fn said(record: &Record) -> Said {
         match record {
             Record::HardState(hard) => Said::Promise { term: hard.term.0, to: hard.vote },

@@ -6,6 +6,35 @@ use rashomon_node::zab::message::Record;
 use super::{Entry, Inspect, Said, fingerprint};
 
 impl Inspect for Zab {
+    const KINDS: &'static [&'static str] = &[
+        "Notification",
+        "Up",
+        "Down",
+        "Join",
+        "AckEpoch",
+        "AckNewLeader",
+        "Ack",
+        "Request",
+        "Sync",
+        "Pong",
+        "NewEpoch",
+        "Diff",
+        "Trunc",
+        "Snap",
+        "Propose",
+        "NewLeader",
+        "UpToDate",
+        "Commit",
+        "SyncReply",
+        "Ping",
+        "Reset",
+        "AcceptedEpoch",
+        "CurrentEpoch",
+        "Transaction",
+        "Truncated",
+        "Checkpoint",
+    ];
+
     fn said(record: &Record) -> Said {
         match record {
             Record::AcceptedEpoch(epoch) => Said::Promise { term: epoch.0, to: None },

@@ -10,7 +10,6 @@ use rashomon_nemesis::evidence::{CutLink, Link, LinkEvidence, ProcessEvidence, P
 use rashomon_nemesis::executor::ExecutorError;
 use rashomon_nemesis::record::{Record, combined};
 use rashomon_nemesis::schedule::{Ending, Instance, Step, Steps as _};
-use rashomon_nemesis::timeline::Observation;
 use rashomon_nemesis::{
     Action, Capabilities, Evidence, Executor, NodeId as NodeName, NodeView, Outcome, ProcessIdentity, Report,
     Role, View,
@@ -44,13 +43,6 @@ impl<P: Inspect> World<P> {
                 }
                 Step::Done => return self.stage.healed(self.now),
             }
-        }
-    }
-
-    /// Tells the schedule what was seen; what it was waiting for is acted upon at this same moment.
-    pub(super) fn observe(&mut self, observed: &Observation<'_>) {
-        if self.schedule.observe(self.now, observed) {
-            self.queue.plan(self.now, Due::Faults);
         }
     }
 
@@ -329,10 +321,13 @@ impl<P: Inspect> Executor for World<P> {
             Action::Relieve { node, of } => self.deed(*node, |world, node| world.relieve(node, *of)),
             Action::Disturb { by } => Ok(self.disturb(*by)),
             Action::Calm => Ok(self.disturb(Disturbance::default())),
+            Action::Handle { by } => Ok(self.handle(by)),
+            Action::LetGo { of } => Ok(self.let_go(of)),
         }
     }
 
     fn heal(&mut self) -> Vec<Report> {
+        self.let_all_go();
         let mut actions = vec![Action::Mend, Action::Calm];
         for (node, host) in self.nodes.iter().enumerate() {
             host.disk.mend();

@@ -82,6 +82,7 @@ impl<P: Inspect> World<P> {
             batches: VecDeque::new(),
             writing: None,
             clients: FxHashMap::default(),
+            written_out: VecDeque::new(),
         }));
         host.wake_planned = None;
         self.add(node, What::Started);
@@ -190,6 +191,7 @@ impl<P: Inspect> World<P> {
         let Some(ticket) = host.live_mut().and_then(|live| live.writing.take()) else { return };
         host.disk.complete();
         self.add(node, What::Written);
+        self.observe_durable(node, ticket);
         let host = &mut self.nodes[node];
         if host.is_free(self.now) && host.slow.is_none() {
             self.on_durable(node, ticket);
@@ -266,6 +268,9 @@ impl<P: Inspect> World<P> {
                 self.add(node, what);
             }
         }
+        if !persist.is_empty() {
+            self.note_records(node, ticket, &persist);
+        }
         let Some(live) = self.nodes[node].live_mut() else { return };
         if !persist.is_empty() {
             live.batches.push_back(Batch { ticket, replaces, bytes: encode_batch(&persist) });
@@ -280,6 +285,7 @@ impl<P: Inspect> World<P> {
         self.send(node, released);
         for (attempt, answer) in told {
             self.add(node, What::Answered { done: answer.is_ok() });
+            self.observe_answer(node, &answer);
             self.answer(attempt, Answer::Said(api::Answer { position, outcome: answer }));
         }
         if !persist.is_empty() {
@@ -290,9 +296,8 @@ impl<P: Inspect> World<P> {
     fn send(&mut self, from: usize, messages: Vec<(NodeId, P::Message)>) {
         for (to, message) in messages {
             let to = (to.0 - 1) as usize;
-            if self.watches_messages {
-                let (text, from, to) = (format!("{message:?}"), network::name(from), network::name(to));
-                self.observe(&Observation::Sent { from, to, text: &text });
+            if !self.passes_hands(from, to, &message) {
+                continue;
             }
             let message = if self.network.encodes() { recoded::<P>(message) } else { message };
             let [first, second] = self.network.arrivals(self.now, from, to);

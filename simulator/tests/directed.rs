@@ -1,0 +1,97 @@
+//! The contract of every ready-made time line in this world: it finds the planted bug that it is named after, on nearly every
+//! seed, and a sound cluster survives it whatever its protocol.
+
+#![allow(clippy::unwrap_used, reason = "a test helper that panics is a test that fails")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rashomon_checker::models::CasRegister;
+use rashomon_checker::{Options, Verdict, decode, judge};
+use rashomon_histories::Nanos;
+use rashomon_nemesis::Timeline;
+use rashomon_nemesis::timeline::library;
+use rashomon_node::defect::{Defect, Defects};
+use rashomon_simulator::protocols::{self, Entry};
+use rashomon_simulator::setup::Given;
+use rashomon_simulator::swarm::{Fixed, vary};
+use rashomon_simulator::{Outcome, Setup};
+
+const SEEDS: u64 = 6;
+
+fn read(text: &str) -> Timeline {
+    toml::from_str(text).unwrap()
+}
+
+/// The world of a seed under this time line, made for this bug.
+fn setup(seed: u64, timeline: &Timeline, defect: Defect) -> Setup {
+    let mut setup = Setup::new(seed);
+    setup.duration = Nanos::from_secs(25);
+    let mut setup = vary(setup, Fixed::default());
+    if let Some(nodes) = timeline.nodes {
+        setup.clients = setup.clients / setup.nodes * nodes;
+        setup.nodes = nodes;
+    }
+    if defect.description().faults.contains(&"tiny snapshots") {
+        setup.node.snapshot_entries = 20;
+    }
+    setup.schedule = Some(Arc::new(Given::Timeline(timeline.clone())));
+    setup
+}
+
+/// What accuses this world, if anything does.
+fn accused(outcome: &Outcome) -> Option<String> {
+    if let Some(broken) = outcome.broken.first() {
+        return Some(format!("{}: {}", broken.invariant, broken.detail));
+    }
+    let keys = decode(&CasRegister, &outcome.history).unwrap();
+    let verdict = judge(&CasRegister, &keys, &Options::default()).verdict;
+    (verdict != Verdict::Valid).then(|| format!("clients saw {verdict:?}"))
+}
+
+/// Whether a cluster with this bug is accused; an assertion of its code that fails accuses it, too.
+fn is_found(entry: Entry, setup: &Setup) -> bool {
+    catch_unwind(AssertUnwindSafe(|| (entry.run)(setup))).map_or(true, |outcome| accused(&outcome).is_some())
+}
+
+#[test]
+fn every_time_line_finds_its_bug_on_nearly_every_seed() {
+    for (name, text) in library::ALL {
+        let (timeline, defect) = (read(text), name.parse::<Defect>().unwrap());
+        let entry = protocols::find(defect.protocol().unwrap_or("raft")).unwrap();
+        let found = (0..SEEDS).filter(|seed| {
+            let mut setup = setup(*seed, &timeline, defect);
+            setup.node.defects = Defects::from_iter([defect]);
+            is_found(entry, &setup)
+        });
+        let found = found.count() as u64;
+        assert!(found >= SEEDS - 1, "{name} is found on {found} of {SEEDS} seeds");
+    }
+}
+
+#[test]
+fn a_sound_cluster_survives_every_time_line_that_its_protocol_can_follow() {
+    for (name, text) in library::ALL {
+        let (timeline, defect) = (read(text), name.parse::<Defect>().unwrap());
+        let able = protocols::REGISTRY.iter().filter(|entry| timeline.check_words(entry.kinds).is_ok());
+        for (entry, seed) in able.flat_map(|entry| (0..SEEDS).map(move |seed| (entry, seed))) {
+            let outcome = (entry.run)(&setup(seed, &timeline, defect));
+            assert_eq!(accused(&outcome), None, "{name}, {}, seed {seed}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn every_time_line_can_be_followed_by_the_protocol_of_its_bug() {
+    for (name, text) in library::ALL {
+        let protocol = name.parse::<Defect>().unwrap().protocol().unwrap_or("raft");
+        read(text).check_words(protocols::find(protocol).unwrap().kinds).unwrap();
+    }
+}
+
+#[test]
+fn what_is_called_nothing_is_refused_with_what_there_is() {
+    let text = "[[fault]]\nfor_ms = 1\nhold = { sent = \"Append|VoteReqly true\" }";
+    let refused = read(text).check_words(protocols::find("raft").unwrap().kinds).unwrap_err().to_string();
+    assert!(refused.contains("\"VoteReqly\"") && refused.contains("VoteReply, Append"), "{refused}");
+}
