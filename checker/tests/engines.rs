@@ -9,7 +9,7 @@ use rashomon_checker::generate::{Overlap, Plan, generate, random_plan};
 use rashomon_checker::models::CasRegister;
 use rashomon_checker::verify::verify;
 use rashomon_checker::{
-    Budget, Engine, Exhausted, Finding, KeyJudgement, Options, Verdict, decode, judge, judge_again,
+    Budget, Call, Engine, Exhausted, Finding, KeyJudgement, Options, Verdict, decode, judge, judge_again,
     judge_key, refusal,
 };
 use rashomon_histories::{Event, Header, History};
@@ -41,6 +41,25 @@ fn near_linear_judge_and_search_agree_on_distinct_values() {
         }
     }
     assert!(seen[0] > 50 && seen[1] > 50 && by_shortcut > 350, "{seen:?} {by_shortcut}");
+}
+
+/// Two refused cas of values that must have been replaced in between, by cas that nobody knows of otherwise.
+#[test]
+fn unseen_cas_that_explain_refused_ones_need_no_search() {
+    use rashomon_checker::models::RegisterOp::{Cas, Read, Refused, Write};
+    let calls = [
+        Call::completed(0, 0, 1, Write(1.into())),
+        Call::unknown(1, 2, Cas { old: 1.into(), new: 2.into() }),
+        Call::unknown(2, 3, Cas { old: 2.into(), new: 3.into() }),
+        Call::completed(0, 4, 5, Read(1.into())),
+        Call::completed(0, 6, 7, Refused { old: 1.into(), new: 4.into() }),
+        Call::completed(0, 8, 9, Refused { old: 2.into(), new: 5.into() }),
+        Call::completed(0, 10, 11, Write(6.into())),
+        Call::completed(0, 12, 13, Read(6.into())),
+    ];
+    let judged = judge_key(&CasRegister, "x", &calls, &Options::default());
+    assert_eq!((judged.engine, judged.finding.verdict()), (Engine::Shortcut, Verdict::Valid));
+    verify(&CasRegister, &calls, &judged.finding).expect("an order");
 }
 
 #[test]
@@ -118,7 +137,7 @@ fn a_judgement_survives_json() {
 #[test]
 fn false_witnesses_are_refuted() {
     use rashomon_checker::models::RegisterOp;
-    use rashomon_checker::{Call, Counterexample};
+    use rashomon_checker::Counterexample;
     let calls = [
         Call::completed(0, 0, 1, RegisterOp::Write(1.into())),
         Call::completed(0, 2, 3, RegisterOp::Write(2.into())),

@@ -5,7 +5,8 @@
 //! that replaces v, so clusters that follow each other by cas form one *block* with a fixed inner order. The initial value
 //! is a cluster that nobody wrote.
 //!
-//! Operations of unknown outcome took effect if somebody saw it, and otherwise leave: nothing here depends on them.
+//! Operations of unknown outcome took effect if somebody saw it. The others may have: nothing here depends on them, but a
+//! refused cas may, and so a cas among them is a *spare* end of the cluster that it would replace.
 //! Next: [`super::zones`], which orders the blocks.
 
 use rustc_hash::FxHashMap;
@@ -69,6 +70,8 @@ pub(super) struct Clusters {
     pub(super) of: Vec<u32>,
     /// Per cluster, whether its writer surely took effect: its outcome is known, or somebody saw its value.
     live: Vec<bool>,
+    /// A cluster, and one that would replace it: that of a cas of unknown outcome whose value nobody saw. In order.
+    spares: Vec<(u32, u32)>,
 }
 
 /// Clusters by the value that they are about.
@@ -127,7 +130,8 @@ impl Clusters {
         let mut index = Index::new(calls, poll)?;
         let empty =
             Cluster { writer: NOBODY, replaced_by: NOBODY, first_reader: NOBODY, last_reader: NOBODY };
-        let mut clusters = Clusters { all: vec![empty], of: vec![NOBODY; calls.len()], live: Vec::new() };
+        let mut clusters =
+            Clusters { all: vec![empty], of: vec![NOBODY; calls.len()], live: Vec::new(), spares: Vec::new() };
         for (at, call) in calls.iter().enumerate() {
             poll.go_on()?;
             let Some(value) = call.operation.written() else { continue };
@@ -140,6 +144,7 @@ impl Clusters {
         }
         clusters.attach_observers(calls, &index, poll)?;
         clusters.attach_cas(calls, &index, poll)?;
+        clusters.keep_spares(calls, &index, poll)?;
         Ok(clusters)
     }
 
@@ -221,6 +226,30 @@ impl Clusters {
         }
         self.live = seen;
         Ok(())
+    }
+
+    fn keep_spares(
+        &mut self,
+        calls: &[Call<RegisterOp>],
+        index: &Index,
+        poll: &mut Poll<'_>,
+    ) -> Result<(), Stopped> {
+        for cluster in (1..self.all.len() as u32).filter(|&cluster| !self.live[cluster as usize]) {
+            poll.go_on()?;
+            let writer = self.all[cluster as usize].writer;
+            if let RegisterOp::Cas { old, .. } = calls[writer as usize].operation
+                && index.get(old) != NOBODY
+            {
+                self.spares.push((index.get(old), cluster));
+            }
+        }
+        poll.sort(&mut self.spares, |spare| spare.0, |spare| spare.1)
+    }
+
+    /// The clusters that may, but need not, follow this one directly: nobody else can have replaced it then.
+    pub(super) fn spares(&self, cluster: u32) -> impl Iterator<Item = u32> {
+        let first = self.spares.partition_point(|spare| spare.0 < cluster);
+        self.spares[first..].iter().take_while(move |spare| spare.0 == cluster).map(|spare| spare.1)
     }
 
     /// Whether the value was surely there at some time.

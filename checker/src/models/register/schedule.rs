@@ -3,7 +3,8 @@
 //! Where there are refused cas the order of [`super::zones`] may be a bad one: it starts blocks early, and a refused cas may
 //! need a change later, for which a block that could wait would have done. So time is walked once, and every block starts
 //! as late as it can: when one of its operations returns, or when a refused cas is about to return whose value has been
-//! there since it was invoked. In the latter case the next cas of the block makes the change, or, of the blocks
+//! there since it was invoked. In the latter case the next cas of the block makes the change; or, where the block is over, a cas
+//! of unknown outcome that nobody saw and that can be of no use elsewhere; or, of the blocks
 //! that could start and be over at once, the one that will have to start first anyway; and if there is none, the one that has
 //! to be next, or a write of unknown outcome that nobody saw. What is not forced stays at hand for a later demand.
 //!
@@ -140,10 +141,7 @@ impl<'a> Schedule<'a> {
         for (at, call) in self.calls.iter().enumerate() {
             poll.go_on()?;
             let is_refused = matches!(call.operation, RegisterOp::Refused { .. }) && !call.is_unknown();
-            if is_refused
-                && self.clusters.of[at] != NOBODY
-                && self.block_of[self.clusters.of[at] as usize] != NOBODY
-            {
+            if is_refused && self.clusters.of[at] != NOBODY {
                 agenda.push((call.returned, Due::Demand(at as u32)));
             }
         }
@@ -244,8 +242,18 @@ impl<'a> Schedule<'a> {
             self.start(next, event);
             return true;
         }
-        if self.blocks[self.block_of[current as usize] as usize].s > event {
+        // A spare end of a block is in none, and nobody saw it.
+        let block = self.blocks.get(self.block_of[current as usize] as usize);
+        if block.is_some_and(|block| block.s > event) {
             return false;
+        }
+        let invoked = |&spare: &u32| {
+            let writer = self.clusters.all[spare as usize].writer;
+            self.calls[writer as usize].invoked < event && self.started[spare as usize] == NOT_STARTED
+        };
+        if let Some(spare) = self.clusters.spares(current).find(invoked) {
+            self.start(spare, event);
+            return true;
         }
         while let Some(Reverse((_, block))) = self.ready.pop() {
             if !self.has_begun(block) {
@@ -284,8 +292,10 @@ impl<'a> Schedule<'a> {
         for cluster in self.order.drain(held..) {
             self.started[cluster as usize] = NOT_STARTED;
             let block = self.block_of[cluster as usize];
-            let Block { root, f, s, .. } = self.blocks[block as usize];
-            if root == cluster && s < event {
+            if let Some(&Block { root, f, s, .. }) = self.blocks.get(block as usize)
+                && root == cluster
+                && s < event
+            {
                 self.ready.push(Reverse((f, block)));
             }
         }

@@ -8,7 +8,8 @@
 //!
 //! - the value that the schedule reached at its beginning for initial state, what is already placed being left out;
 //! - all blocks, or parts of the two that hold at its ends, that must be over by its end, their returns drawn to the end;
-//! - lone writes that may be over by its end, as writes of unknown outcome;
+//! - lone writes that may be over by its end, as writes of unknown outcome, and every cas of unknown outcome that nobody saw and
+//!   that would replace a value of the window;
 //! - refused cas that return in it, unless they have their moment at its beginning already;
 //! - at the end a read of the value that holds there.
 //!
@@ -193,7 +194,7 @@ impl<'a> Windows<'a> {
         Ok(Some(pending))
     }
 
-    /// The clusters that belong to the window, and whether they must be over by its end.
+    /// The clusters that belong to the window, and whether they must be there and over by its end.
     fn members(
         &self,
         pending: &[u32],
@@ -228,6 +229,15 @@ impl<'a> Windows<'a> {
                 add_block(root, true);
             } else if s <= end && self.clusters.all[root as usize].replaced_by == NOBODY {
                 add_block(root, false);
+            }
+        }
+        let mut replaceable: Vec<u32> = members.keys().copied().chain([from.cluster]).collect();
+        while let Some(cluster) = replaceable.pop() {
+            for spare in self.clusters.spares(cluster) {
+                let writer = self.clusters.all[spare as usize].writer;
+                if self.calls[writer as usize].invoked <= end && members.insert(spare, false).is_none() {
+                    replaceable.push(spare);
+                }
             }
         }
         members
