@@ -88,6 +88,8 @@ pub(crate) struct Frontier<'a, M: Model> {
     pub(super) counter_of: Vec<u32>,
     /// Per state, the slots whose operation is legal there and changes nothing.
     pub(super) idle: FxHashMap<u32, Vec<u64>>,
+    /// Per state, whether an active class that does not overwrite is legal there.
+    pub(super) onward: FxHashMap<u32, bool>,
     /// Whether a configuration was dropped for a cheaper one that used other unknown operations.
     lossy: bool,
     /// Whether configurations were dropped for their number.
@@ -132,6 +134,7 @@ impl<'a, M: Model> Frontier<'a, M> {
             pending: Pending::new(program, slot_words),
             counter_of,
             idle: FxHashMap::default(),
+            onward: FxHashMap::default(),
             lossy: false,
             narrowed: false,
             marks: VecDeque::new(),
@@ -173,6 +176,7 @@ impl<'a, M: Model> Frontier<'a, M> {
         self.pending.restore(&mark.pending, self.program, mark.event);
         (self.lossy, self.narrowed) = (mark.lossy, mark.narrowed);
         self.idle.clear();
+        self.onward.clear();
         Some(mark.event)
     }
 
@@ -213,7 +217,12 @@ impl<'a, M: Model> Frontier<'a, M> {
     pub(crate) fn invoke(&mut self, item: u32, meter: &mut impl Meter) -> Result<(), Interrupted> {
         let invoked = self.program.items[item as usize];
         let Item { class, .. } = invoked;
-        let Some(slot) = self.pending.add(item, invoked, self.space.effect(class)) else { return Ok(()) };
+        let active = self.pending.active().len();
+        let slot = self.pending.add(item, invoked, self.space.effect(class));
+        if self.pending.active().len() != active {
+            self.onward.clear();
+        }
+        let Some(slot) = slot else { return Ok(()) };
         let (word, bit) = (slot as usize / 64, 1u64 << (slot % 64));
         for (&state, idle) in &mut self.idle {
             if self.space.step(state, class) == Some(state) {
@@ -289,7 +298,11 @@ impl<'a, M: Model> Frontier<'a, M> {
     }
 
     fn release(&mut self, item: u32, slot: u32) {
+        let active = self.pending.active().len();
         self.pending.remove(item);
+        if self.pending.active().len() != active {
+            self.onward.clear();
+        }
         // States come and go; those met lately are worth remembering.
         if self.idle.len() > 256 {
             self.idle.clear();

@@ -4,8 +4,9 @@
 //! left at a return means that no order exists. Cost: per return the number of configurations times the classes of pending
 //! operations; memory the configurations, which a budget bounds. Sources: Lowe, *Testing for linearizability* (2017);
 //! Horn and Kroening, *Faster linearizability checking via P-compositionality* (2015). What keeps the set small, and why that
-//! loses nothing, stands in [`steps`]; what is tried in which order, in [`strategy`].
+//! loses nothing, stands in [`steps`] and [`demand`]; what is tried in which order, in [`strategy`].
 
+mod demand;
 mod frontier;
 mod pending;
 mod program;

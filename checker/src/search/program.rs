@@ -4,6 +4,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::demand::{self, Class};
 use crate::budget::{Poll, Stopped};
 use crate::model::{Call, Effect, Model, NEVER};
 
@@ -36,12 +37,14 @@ pub(crate) struct Program<O> {
     pub(crate) events: Vec<(u32, Step)>,
     /// The operations of unknown outcome per class, in the order of invocation.
     pub(crate) unknown: Vec<Vec<u32>>,
+    /// Until which position each class is wanted; none: never.
+    wanted: Vec<Option<u32>>,
     /// The most determinate operations ever pending at once.
     pub(crate) pending_max: usize,
 }
 
 impl<O: Clone + Eq + std::hash::Hash> Program<O> {
-    /// Leaves out what is no evidence: operations of unknown outcome that change nothing.
+    /// Leaves out what is no evidence: operations of unknown outcome that change nothing, or nothing that anybody misses.
     pub(crate) fn compile<M: Model<Operation = O>>(
         model: &M,
         calls: &[Call<O>],
@@ -52,20 +55,18 @@ impl<O: Clone + Eq + std::hash::Hash> Program<O> {
             classes: Vec::new(),
             events: Vec::with_capacity(2 * calls.len()),
             unknown: Vec::new(),
+            wanted: Vec::new(),
             pending_max: 0,
         };
-        let mut class_of: FxHashMap<&O, u32> = FxHashMap::default();
+        let class_of = program.classify(model, calls, poll)?;
         let mut order: Vec<(u32, bool, u32)> = Vec::with_capacity(2 * calls.len());
-        for call in calls {
+        for (call, class) in calls.iter().zip(class_of) {
             poll.go_on()?;
-            let effect = model.effect(&call.operation);
-            if call.is_unknown() && effect == Effect::None {
+            let (_, effect) = program.classes[class as usize];
+            let is_wanted = effect != Effect::None && program.wanted[class as usize].is_some();
+            if call.is_unknown() && !is_wanted {
                 continue;
             }
-            let class = *class_of.entry(&call.operation).or_insert_with(|| {
-                program.classes.push((call.operation.clone(), effect));
-                (program.classes.len() - 1) as u32
-            });
             let item = program.items.len() as u32;
             program.items.push(Item { id: call.id, class, invoked: call.invoked, returned: call.returned });
             // Invocations sort before returns at the same position: only a strictly earlier return precedes.
@@ -91,5 +92,39 @@ impl<O: Clone + Eq + std::hash::Hash> Program<O> {
             program.events.push((position, if returns { Step::Return(item) } else { Step::Invoke(item) }));
         }
         Ok(program)
+    }
+
+    /// The class of each call, and what is known of classes.
+    fn classify<M: Model<Operation = O>>(
+        &mut self,
+        model: &M,
+        calls: &[Call<O>],
+        poll: &mut Poll<'_>,
+    ) -> Result<Vec<u32>, Stopped> {
+        let mut numbers: FxHashMap<&O, u32> = FxHashMap::default();
+        let mut found: Vec<Class> = Vec::new();
+        let mut class_of = Vec::with_capacity(calls.len());
+        for call in calls {
+            poll.go_on()?;
+            let class = *numbers.entry(&call.operation).or_insert_with(|| {
+                self.classes.push((call.operation.clone(), model.effect(&call.operation)));
+                found.push(Class { returned: None, has_unknown: false });
+                (self.classes.len() - 1) as u32
+            });
+            class_of.push(class);
+            let found = &mut found[class as usize];
+            if call.is_unknown() {
+                found.has_unknown = true;
+            } else {
+                found.returned = found.returned.max(Some(call.returned));
+            }
+        }
+        self.wanted = demand::wanted(model, &self.classes, &found, poll)?;
+        Ok(class_of)
+    }
+
+    /// Whether the effect of this class can make an answer true that is given at this position or later.
+    pub(crate) fn is_wanted(&self, class: u32, position: u32) -> bool {
+        self.wanted[class as usize].is_some_and(|until| until >= position)
     }
 }

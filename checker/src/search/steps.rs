@@ -12,6 +12,10 @@
 //! 4. *Seen before overwritten.* After an operation was used that had a choice (not owed by its own return), an
 //!    overwriting one may follow only when somebody has seen the effect; else that use is the pass that rule 3 gives.
 //! 5. *Dominance*, in [`super::rows`].
+//! 6. *Demand.* An operation of unknown outcome is used only while its class is wanted ([`super::demand`]). And an effect that
+//!    had a choice and that nobody pending could see is not tried yet: by rule 4 nothing could follow it at this return, so it is
+//!    as well had when somebody sees it, or at its own return. What it would have hidden, the operation due hides (rule 3),
+//!    or is itself.
 //!
 //! Rules 3 and 4 come into play only for models that name their overwriting operations ([`Effect::Overwrite`]).
 
@@ -44,7 +48,10 @@ impl<M: Model> Frontier<'_, M> {
             if after == state && self.space.effect(class) != Effect::Overwrite {
                 continue;
             }
-            for source in self.sources(&row, class).into_iter().flatten() {
+            for source in self.sources(&row, class, due).into_iter().flatten() {
+                if self.is_in_vain(&row, source, after, due) {
+                    continue;
+                }
                 for (mut successor, ends) in self.successors(&row, class, source, after, due) {
                     if !meter.made() {
                         return Err(Interrupted);
@@ -66,8 +73,35 @@ impl<M: Model> Frontier<'_, M> {
         Ok(())
     }
 
+    /// Rule 6: whether nobody would see the effect, so that nothing could follow.
+    fn is_in_vain(&mut self, row: &[u64], source: Source, after: u32, due: u32) -> bool {
+        if matches!(source, Source::Slot(slot) if slot == due) {
+            return false;
+        }
+        if self.goes_on(after) {
+            return false;
+        }
+        self.know_idle(after);
+        let (idle, taken) = (&self.idle[&after], self.layout.taken(row));
+        (0..self.layout.slot_words)
+            .all(|word| idle[word] & !taken[word] & !self.pending.overwriting[word] == 0)
+    }
+
+    /// Whether some operation that does not overwrite could follow in this state.
+    fn goes_on(&mut self, state: u32) -> bool {
+        if let Some(&known) = self.onward.get(&state) {
+            return known;
+        }
+        let (space, active) = (&mut self.space, self.pending.active());
+        let goes_on = active
+            .iter()
+            .any(|&class| space.effect(class) != Effect::Overwrite && space.step(state, class).is_some());
+        self.onward.insert(state, goes_on);
+        goes_on
+    }
+
     /// Who may supply an effect of this class here: rule 2.
-    fn sources(&self, row: &[u64], class: u32) -> [Option<Source>; 2] {
+    fn sources(&self, row: &[u64], class: u32, due: u32) -> [Option<Source>; 2] {
         let twins = self.pending.of_class(class);
         let owed = twins.iter().copied().find(|&slot| !self.layout.is_taken(row, slot));
         let passed = twins.iter().copied().find(|&slot| self.layout.is_passed(row, slot));
@@ -77,7 +111,11 @@ impl<M: Model> Frontier<'_, M> {
                 [Some(Source::Slot(owed)), Some(Source::Slot(passed))]
             }
             (Some(slot), _) | (None, Some(slot)) => [Some(Source::Slot(slot)), None],
-            (None, None) => [self.unknown_left(row, class).then_some(Source::Unknown), None],
+            (None, None) => {
+                let position = returned(due);
+                let is_left = self.program.is_wanted(class, position) && self.unknown_left(row, class);
+                [is_left.then_some(Source::Unknown), None]
+            }
         }
     }
 

@@ -130,8 +130,12 @@ impl Clusters {
         let mut index = Index::new(calls, poll)?;
         let empty =
             Cluster { writer: NOBODY, replaced_by: NOBODY, first_reader: NOBODY, last_reader: NOBODY };
-        let mut clusters =
-            Clusters { all: vec![empty], of: vec![NOBODY; calls.len()], live: Vec::new(), spares: Vec::new() };
+        let mut clusters = Clusters {
+            all: vec![empty],
+            of: vec![NOBODY; calls.len()],
+            live: Vec::new(),
+            spares: Vec::new(),
+        };
         for (at, call) in calls.iter().enumerate() {
             poll.go_on()?;
             let Some(value) = call.operation.written() else { continue };
