@@ -17,6 +17,7 @@ use std::io;
 use crate::event::FORMAT_VERSION;
 use crate::rules::Broken;
 
+mod plain;
 mod reader;
 mod writer;
 

@@ -1,6 +1,6 @@
 //! Reads a file, one line in memory at a time, and holds each event against the rules.
 //!
-//! It refuses to know what becomes of the events. Next: [`crate::rules`].
+//! It refuses to know what becomes of the events. Next: `plain`, the short way for most lines, then [`crate::rules`].
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{LINE_BYTES_MAX, ReadError, Tail};
+use super::{LINE_BYTES_MAX, ReadError, Tail, plain};
 use crate::event::{Event, FORMAT_VERSION, Header};
 use crate::rules::WellFormed;
 
@@ -109,7 +109,10 @@ impl Reader {
             if self.line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let event: Event = self.parse(EXPECTED_EVENT)?;
+            let event = match plain::event(&self.line) {
+                Some(event) => event,
+                None => self.parse(EXPECTED_EVENT)?,
+            };
             let closes = self.rules.admit(&event).map_err(|broken| ReadError::IllFormed {
                 name: self.name.clone(),
                 line: self.line_number,
