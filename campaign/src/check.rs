@@ -3,14 +3,15 @@
 //! One history is told with its violations; a folder of histories is a table ([`folder`]).
 
 mod folder;
+pub mod kept;
 
 use anyhow::Context as _;
+use kept::Kept;
 use rashomon_checker::{Budget, Exhausted, Finding, Judgement, Verdict};
 use serde::Serialize;
 
 use crate::cli::CheckArgs;
 use crate::exit::{BadInput, Outcome};
-use crate::explain::load::read_json;
 use crate::run::folder::Folder;
 use crate::run::judge::{self, Judged, Spending, safety};
 use crate::run::junit;
@@ -57,7 +58,7 @@ pub fn command(args: &CheckArgs) -> anyhow::Result<Outcome> {
         eprintln!("{}: {torn}", path.display());
     }
     if let Some(keep) = &args.keep {
-        Folder::write_json(keep, &judged.judgement)?;
+        Folder::write_json(keep, &Kept::of(&judged.judgement, &path)?)?;
     }
     if args.verify {
         match verify(&source, &model, &judged.judgement)? {
@@ -91,7 +92,7 @@ fn spending(args: &CheckArgs) -> Spending {
 
 fn judged(args: &CheckArgs, source: &Source, model: &str) -> Result<Judged, BadInput> {
     let Some(kept) = &args.resume else { return judge::judge(source, model, spending(args)) };
-    let before: Judgement = read_json(kept).map_err(BadInput)?;
+    let before = kept::read(kept, source.path())?;
     let judgement = judge::resume(source, model, before, spending(args))?;
     let operations = judgement.keys.iter().map(|key| key.operation_count as u64).sum();
     Ok(Judged { judgement, operations, tail: Default::default() })

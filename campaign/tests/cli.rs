@@ -244,6 +244,11 @@ fn what_the_budget_leaves_open_says_how_far_it_got_and_is_gone_on_with() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let other = generated(folder.path(), "other.jsonl", &["--values", "3", "--keys", "2"]);
     refused(&["check", "--resume", kept, other.to_str().unwrap()], BAD_INPUT, &["another history"]);
+    // As many operations on the same key, but one saw something else.
+    let text = std::fs::read_to_string(path).unwrap();
+    std::fs::write(path, text.replacen(r#""value":1}"#, r#""value":2}"#, 1)).unwrap();
+    refused(&["check", "--resume", kept, path], BAD_INPUT, &["another history", "changed", "checksum"]);
+    std::fs::write(path, text).unwrap();
     let output = rashomon(&["check", "--engine", "shortcut", path]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.code() == Some(2) && said.contains("each written once"), "{said}");

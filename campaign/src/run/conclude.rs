@@ -9,6 +9,7 @@ use rashomon_checker::Judgement;
 use rashomon_checker::online::Followed;
 use rashomon_histories::{Nanos, jsonl};
 
+use crate::check::kept::Kept;
 use crate::explain::load::{Found, of_judgement};
 use crate::page::AtHand;
 use crate::plan::Plan;
@@ -152,7 +153,7 @@ fn keep_witnesses(folder: &Folder, judgement: &Judgement) -> anyhow::Result<()> 
     let path = folder.witness();
     let file = std::fs::File::create(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
     let mut file = std::io::BufWriter::new(file);
-    serde_json::to_writer(&mut file, judgement)
+    serde_json::to_writer(&mut file, &Kept::of(judgement, &folder.history())?)
         .map_err(std::io::Error::from)
         .and_then(|()| std::io::Write::flush(&mut file))
         .with_context(|| format!("{}: cannot be written", path.display()))

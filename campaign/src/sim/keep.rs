@@ -8,6 +8,7 @@ use rashomon_checker::Verdict;
 use rashomon_histories::{Nanos, jsonl};
 use sha2::{Digest as _, Sha256};
 
+use crate::check::kept::Kept;
 use crate::cli::SimArgs;
 use crate::exit::Outcome;
 use crate::page;
@@ -65,7 +66,7 @@ fn keep(plan: &SimPlan, args: &SimArgs, ran: &Ran) -> anyhow::Result<Folder> {
     Folder::write_json(&folder.pinned(), &pinned)?;
     jsonl::write_file(&folder.history(), outcome.history.header(), outcome.history.events())
         .with_context(|| format!("{}: cannot be written", folder.history().display()))?;
-    Folder::write_json(&folder.witness(), judgement)?;
+    Folder::write_json(&folder.witness(), &Kept::of(judgement, &folder.history())?)?;
     Folder::write_json(&folder.path().join("findings.json"), &ran.findings)?;
     let svg = diagram(&outcome.happenings, nodes(outcome), until(ran));
     let path = folder.path().join("spacetime.svg");
