@@ -116,3 +116,17 @@ fn random_histories_of_distinct_values() {
         agree(&calls, Some(Engine::Search), round % 4 == 0);
     }
 }
+
+/// What the fuzzer of the engines runs, on bytes that are drawn: half of them histories that have an order.
+#[test]
+fn random_bytes_are_histories_on_which_all_agree() {
+    let mut rng = ChaCha8Rng::seed_from_u64(71);
+    let mut seen = [0, 0];
+    for _ in 0..6_000 {
+        let length = rng.random_range(1..=20);
+        let bytes: Vec<u8> = (0..length).map(|_| rng.random_range(0..=u8::MAX)).collect();
+        seen[usize::from(twin::bytes::all_agree(&bytes).expect("not empty"))] += 1;
+    }
+    assert_eq!(twin::bytes::all_agree(&[]), None);
+    assert!(seen.iter().all(|&count| count > 600), "{seen:?}");
+}

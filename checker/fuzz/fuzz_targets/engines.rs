@@ -1,8 +1,7 @@
-//! Whatever the bytes, they are a small history on which the engines, the verifier and the twin that tries all orders agree.
+//! Looks for bytes that are a small history on which engines, verifier and the twin that tries all orders disagree.
 //!
-//! The first byte says how many values there are; each further one invokes an operation or lets a pending one return. What
-//! never returns is of unknown outcome. `cargo +nightly fuzz run engines -- -max_len=20`. The siblings of this are the test
-//! `exhaustive` and the examples `exhaustive` and `disagree`.
+//! What the bytes mean stands in `checker/tests/twin/bytes.rs`. `cargo +nightly fuzz run engines -- -max_len=20`. The siblings
+//! of this are the test `exhaustive` and the examples `exhaustive` and `disagree`.
 
 #![no_main]
 
@@ -11,43 +10,7 @@
 mod twin;
 
 use libfuzzer_sys::fuzz_target;
-use rashomon_checker::model::NEVER;
-use rashomon_checker::models::{CasRegister, RegisterOp};
-use rashomon_checker::verify::verify;
-use rashomon_checker::{Call, Engine, Finding, Options, judge_key};
-
-/// The twin takes a moment for eight, and an hour for twelve.
-const OPERATIONS_MAX: usize = 8;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some(calls) = history(bytes) else { return };
-    let truth = twin::has_order(&CasRegister, &calls);
-    for engine in [None, Some(Engine::Search)] {
-        let options = Options { engine, ..Options::default() };
-        let finding = judge_key(&CasRegister, "x", &calls, &options).finding;
-        verify(&CasRegister, &calls, &finding).expect("a witness proves its verdict");
-        match finding {
-            Finding::Valid { .. } => assert!(truth, "{engine:?}: judged valid, has no order"),
-            Finding::Invalid(_) => assert!(!truth, "{engine:?}: judged invalid, has an order"),
-            Finding::Undecided { .. } => panic!("{engine:?}: undecided"),
-        }
-    }
+    twin::bytes::all_agree(bytes);
 });
-
-fn history(bytes: &[u8]) -> Option<Vec<Call<RegisterOp>>> {
-    let (values, steps) = bytes.split_first()?;
-    let alphabet = twin::alphabet(1 + i64::from(values % 8));
-    let (mut spans, mut operations, mut pending) = (Vec::new(), Vec::new(), Vec::new());
-    for (event, step) in steps.iter().enumerate() {
-        let choice = usize::from(step / 2);
-        if step % 2 == 0 && spans.len() < OPERATIONS_MAX {
-            pending.push(spans.len());
-            operations.push(alphabet[choice % alphabet.len()]);
-            spans.push((event as u32, NEVER));
-        } else if !pending.is_empty() {
-            let returns = pending.swap_remove(choice % pending.len());
-            spans[returns].1 = event as u32;
-        }
-    }
-    Some(twin::calls(&spans, operations.into_iter()))
-}

@@ -1,5 +1,6 @@
 //! The dumb twin of every judge: tries all orders. And the histories it is tried on.
 
+pub(crate) mod bytes;
 pub(crate) mod every;
 
 use rand::{Rng, RngExt};
