@@ -5,15 +5,18 @@ mod twin;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rashomon_checker::model::NEVER;
 use rashomon_checker::models::counter::CounterOp;
 use rashomon_checker::models::log::LogOp;
 use rashomon_checker::models::multi_register::MultiRegisterOp;
 use rashomon_checker::models::mutex::MutexOp;
 use rashomon_checker::models::queue::QueueOp;
 use rashomon_checker::models::set::SetOp;
-use rashomon_checker::models::{Counter, ListAppend, Log, MultiRegister, Mutex, OwnedMutex, Queue, Set};
+use rashomon_checker::models::{
+    CasRegister, Counter, ListAppend, Log, MultiRegister, Mutex, OwnedMutex, Queue, Set,
+};
 use rashomon_checker::verify::verify;
-use rashomon_checker::{Call, Finding, Model, Options, Verdict, judge_key};
+use rashomon_checker::{Call, Engine, Finding, Model, Options, Verdict, judge_key};
 
 /// Random histories over a few operations; some must turn out valid and some not.
 fn check<M: Model>(model: &M, alphabet: &[M::Operation], weight_first: usize) {
@@ -243,4 +246,120 @@ fn a_violation_among_many_overlapping_appends_is_told_and_rechecked() {
         assert_eq!(counterexample.operations.iter().filter(|id| **id >= 200).count(), kept);
         verify(&ListAppend, &calls, &finding).unwrap_or_else(|refuted| panic!("{refuted}: {finding:?}"));
     }
+}
+
+/// Every element enqueued once; answers as some real order gives them, some of them changed afterwards.
+fn random_queue(rng: &mut ChaCha8Rng, spans: &[(u32, u32)]) -> Vec<Call<QueueOp>> {
+    let end = f64::from(spans.len() as u32 * 2);
+    let mut moments: Vec<(f64, usize)> = Vec::new();
+    for (at, &(from, to)) in spans.iter().enumerate() {
+        let (from, to) = (f64::from(from), f64::from(to).min(end));
+        moments.push((from + rng.random_range(0.0..1.0) * (to - from), at));
+    }
+    moments.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut operations = vec![QueueOp::DequeueAny; spans.len()];
+    let mut queue = Queue.init();
+    let enqueues = rng.random_range(0.3..0.7);
+    for (_, at) in moments {
+        let is_unknown = spans[at].1 == NEVER;
+        let happened = !is_unknown || rng.random_bool(0.5);
+        operations[at] = match rng.random_bool(enqueues) {
+            true => QueueOp::Enqueue(at as i64),
+            false if is_unknown => QueueOp::DequeueAny,
+            false => QueueOp::Dequeue(queue.front().copied()),
+        };
+        if happened {
+            queue = Queue.step(&queue, &operations[at]).expect("made to be legal");
+        }
+    }
+    for _ in 0..rng.random_range(0..=2) {
+        let (at, found) = (rng.random_range(0..spans.len()), rng.random_range(0..=spans.len()));
+        if let QueueOp::Dequeue(answer) = &mut operations[at] {
+            *answer = (found < spans.len()).then_some(found as i64);
+        }
+    }
+    twin::calls(spans, operations.into_iter())
+}
+
+#[test]
+fn queues_of_distinct_elements() {
+    let mut rng = ChaCha8Rng::seed_from_u64(15);
+    let (mut seen, mut by_search) = ([0, 0], 0);
+    for round in 0..30_000 {
+        let (count, wide) = (rng.random_range(1..=8), rng.random_range(1..=6));
+        let spans = twin::random_overlap(&mut rng, count, wide, [0.0, 0.0, 0.2][round % 3]);
+        let calls = random_queue(&mut rng, &spans);
+        let options = Options { minimise: round % 4 == 0, ..Options::default() };
+        let judged = judge_key(&Queue, "x", &calls, &options);
+        let truth = if twin::has_order(&Queue, &calls) { Verdict::Valid } else { Verdict::Invalid };
+        assert_eq!(judged.finding.verdict(), truth, "{:?} of {calls:#?}", judged.finding);
+        if options.minimise || truth == Verdict::Valid {
+            verify(&Queue, &calls, &judged.finding)
+                .unwrap_or_else(|refuted| panic!("{refuted}: {:?} of {calls:#?}", judged.finding));
+        }
+        let unknown_dequeue = calls.iter().any(|call| call.operation == QueueOp::DequeueAny);
+        assert!(judged.engine == Engine::Shortcut || unknown_dequeue, "{calls:#?}");
+        by_search += usize::from(judged.engine == Engine::Search);
+        seen[usize::from(truth == Verdict::Invalid)] += 1;
+    }
+    assert!(seen.iter().all(|&count| count > 5_000) && by_search > 100, "{seen:?} {by_search}");
+}
+
+/// As many elements as make the general search give up.
+#[test]
+fn long_queues_are_settled_by_the_judge_of_their_own() {
+    let mut rng = ChaCha8Rng::seed_from_u64(16);
+    let mut seen = [0, 0];
+    for _ in 0..40 {
+        let spans = twin::random_overlap(&mut rng, 2_000, 10, 0.0);
+        let calls = random_queue(&mut rng, &spans);
+        let judged = judge_key(&Queue, "x", &calls, &Options { minimise: false, ..Options::default() });
+        let verdict = judged.finding.verdict();
+        assert!(judged.engine == Engine::Shortcut && verdict != Verdict::Undecided);
+        if verdict == Verdict::Valid {
+            verify(&Queue, &calls, &judged.finding).expect("an order");
+        }
+        seen[usize::from(verdict == Verdict::Invalid)] += 1;
+    }
+    assert!(seen[0] > 5 && seen[1] > 5, "{seen:?}");
+}
+
+/// Of random legal sequences, whatever is kept together with all that it needs is legal.
+fn check_needs<M: Model>(model: &M, operations: &[M::Operation]) {
+    let mut rng = ChaCha8Rng::seed_from_u64(14);
+    let mut left_out = 0;
+    for _ in 0..20_000 {
+        let mut state = model.init();
+        let mut sequence = Vec::new();
+        for _ in 0..12 {
+            let operation = &operations[rng.random_range(0..operations.len())];
+            if let Some(next) = model.step(&state, operation) {
+                state = next;
+                sequence.push(operation);
+            }
+        }
+        let mut kept: Vec<bool> = sequence.iter().map(|_| rng.random_bool(0.3)).collect();
+        for later in (0..sequence.len()).rev() {
+            for earlier in 0..later {
+                kept[earlier] |= kept[later] && model.needs(sequence[later], sequence[earlier]);
+            }
+        }
+        left_out += kept.iter().filter(|kept| !**kept).count();
+        let rest = sequence.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(operation, _)| *operation);
+        let legal = rest.clone().try_fold(model.init(), |state, operation| model.step(&state, operation));
+        assert!(legal.is_some(), "{:?} of {sequence:?}", rest.collect::<Vec<_>>());
+    }
+    assert!(left_out > 20_000, "{left_out}");
+}
+
+#[test]
+fn what_nobody_kept_needs_can_be_left_out() {
+    use CounterOp::{Add, Read};
+    use QueueOp::{Dequeue, DequeueAny, Enqueue};
+    let some = |value| Dequeue(Some(value));
+    check_needs(&Queue, &[Enqueue(1), Enqueue(2), Enqueue(3), some(1), some(2), some(3), Dequeue(None)]);
+    check_needs(&Queue, &[Enqueue(1), Enqueue(1), Enqueue(2), some(1), some(2), DequeueAny, Dequeue(None)]);
+    check_needs(&Counter, &[Add(1), Add(-1), Add(0), Read(0), Read(1), Read(2)]);
+    check_needs(&Counter, &[Add(1), Add(2), Add(i64::MAX), Add(-5), Add(i64::MIN), Read(3)]);
+    check_needs(&CasRegister, &twin::alphabet(2));
 }

@@ -49,6 +49,16 @@ impl Model for Counter {
         }
     }
 
+    /// Every amount is in every later sum; and an addition that would go beyond what a counter can hold may need what was
+    /// added the other way.
+    fn needs(&self, operation: &CounterOp, earlier: &CounterOp) -> bool {
+        match (operation, earlier) {
+            (CounterOp::Read(_), CounterOp::Add(amount)) => *amount != 0,
+            (CounterOp::Add(one), CounterOp::Add(other)) => one.signum() * other.signum() < 0,
+            (_, CounterOp::Read(_)) => false,
+        }
+    }
+
     fn leaves(&self, operation: &CounterOp) -> Option<i64> {
         match operation {
             CounterOp::Read(seen) => Some(*seen),

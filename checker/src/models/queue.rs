@@ -2,12 +2,16 @@
 //!
 //! `enqueue` carries the value; `dequeue` completes with the value, or with null when it found nothing.
 
+mod line;
+
 use std::collections::VecDeque;
 
 use rashomon_histories::Operation;
 
+use crate::budget::Poll;
 use crate::decode::{Decode, Evidence, by_outcome, number};
-use crate::model::{Effect, Model};
+use crate::model::{Call, Effect, Model};
+use crate::outcome::Shortcut;
 
 /// A queue without bound.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +63,28 @@ impl Model for Queue {
             QueueOp::Dequeue(None) => Effect::None,
             _ => Effect::Any,
         }
+    }
+
+    /// What a dequeue finds depends on what was taken before it, and, where it is said what that was, on no other element.
+    fn needs(&self, operation: &QueueOp, earlier: &QueueOp) -> bool {
+        match (operation, earlier) {
+            (QueueOp::Enqueue(_), _) | (_, QueueOp::Dequeue(None)) => false,
+            (QueueOp::Dequeue(Some(taken)), QueueOp::Enqueue(value)) => taken == value,
+            (QueueOp::Dequeue(None), QueueOp::Enqueue(_)) => false,
+            (QueueOp::DequeueAny, _) | (_, QueueOp::Dequeue(Some(_)) | QueueOp::DequeueAny) => true,
+        }
+    }
+
+    fn leaves(&self, operation: &QueueOp) -> Option<VecDeque<i64>> {
+        matches!(operation, QueueOp::Dequeue(None)).then(VecDeque::new)
+    }
+
+    fn restore(&self, state: &VecDeque<i64>) -> Option<QueueOp> {
+        state.is_empty().then_some(QueueOp::Dequeue(None))
+    }
+
+    fn shortcut(&self, calls: &[Call<QueueOp>], poll: &mut Poll<'_>) -> Option<Shortcut> {
+        line::judge(calls, poll)
     }
 }
 
