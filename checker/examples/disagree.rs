@@ -1,11 +1,13 @@
 //! Looks for a small history on which a judge, the verifier and the twin that tries all orders disagree.
 //!
 //! `cargo run --release -p rashomon-checker --example disagree -- [count] [seed]`: that many random histories, each judged
-//! by every engine. Prints the first disagreement, reduced, and exits 1.
+//! by every engine. Prints how many had an order and how many had none; or the first disagreement, reduced, and exits 1.
 
 #[path = "../tests/twin/mod.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod twin;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -20,18 +22,31 @@ fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>().expect("a number"));
     let count = arguments.next().unwrap_or(1_000_000);
     let seed = arguments.next().unwrap_or(1);
+    let valid = AtomicU64::new(0);
     let found = (0..count.div_ceil(BLOCK)).into_par_iter().find_map_any(|block| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_mul(1 << 32) + block);
-        (0..BLOCK).find_map(|_| {
+        (0..BLOCK.min(count - block * BLOCK)).find_map(|_| {
             let calls = random_history(&mut rng);
-            disagreement(&calls).map(|_| calls)
+            match agreed(&calls) {
+                Ok(truth) => {
+                    valid.fetch_add(u64::from(truth), Ordering::Relaxed);
+                    None
+                }
+                Err(_) => Some(calls),
+            }
         })
     });
     match found {
-        None => println!("{count} histories from seed {seed}: no disagreement"),
+        None => {
+            let valid = valid.into_inner();
+            let invalid = count - valid;
+            println!(
+                "{count} random histories from seed {seed}, {valid} valid and {invalid} invalid: no disagreement"
+            );
+        }
         Some(calls) => {
             let calls = reduce(calls);
-            println!("{}", disagreement(&calls).expect("reduced to one that still disagrees"));
+            println!("{}", agreed(&calls).expect_err("reduced to one that still disagrees"));
             for call in calls {
                 println!("{call:?}");
             }
@@ -55,7 +70,8 @@ fn random_history(rng: &mut ChaCha8Rng) -> Vec<Call<RegisterOp>> {
     twin::nearly_valid(rng, &spans, &alphabet)
 }
 
-fn disagreement(calls: &[Call<RegisterOp>]) -> Option<String> {
+/// Whether the history has an order, where all agree; else who says what.
+fn agreed(calls: &[Call<RegisterOp>]) -> Result<bool, String> {
     let truth = twin::has_order(&CasRegister, calls);
     for engine in [Some(Engine::Search), None] {
         let options = Options { engine, minimise: calls.len() < 7, ..Options::default() };
@@ -63,7 +79,7 @@ fn disagreement(calls: &[Call<RegisterOp>]) -> Option<String> {
         if options.minimise
             && let Err(refuted) = verify(&CasRegister, calls, &finding)
         {
-            return Some(format!("{engine:?} says {finding:?}, the verifier: {refuted}"));
+            return Err(format!("{engine:?} says {finding:?}, the verifier: {refuted}"));
         }
         let sound = match &finding {
             Finding::Valid { order } => truth && twin::is_order(&CasRegister, calls, order),
@@ -71,10 +87,10 @@ fn disagreement(calls: &[Call<RegisterOp>]) -> Option<String> {
             Finding::Undecided { .. } => false,
         };
         if !sound {
-            return Some(format!("{engine:?} says {finding:?}, the twin {truth}"));
+            return Err(format!("{engine:?} says {finding:?}, the twin {truth}"));
         }
     }
-    None
+    Ok(truth)
 }
 
 fn reduce(mut calls: Vec<Call<RegisterOp>>) -> Vec<Call<RegisterOp>> {
@@ -82,7 +98,7 @@ fn reduce(mut calls: Vec<Call<RegisterOp>>) -> Vec<Call<RegisterOp>> {
         let smaller = (0..calls.len()).find_map(|at| {
             let mut rest = calls.clone();
             rest.remove(at);
-            disagreement(&rest).map(|_| rest)
+            agreed(&rest).is_err().then_some(rest)
         });
         match smaller {
             Some(rest) => calls = rest,

@@ -136,8 +136,8 @@ fn a_judgement_survives_json() {
 
 #[test]
 fn false_witnesses_are_refuted() {
-    use rashomon_checker::models::RegisterOp;
     use rashomon_checker::Counterexample;
+    use rashomon_checker::models::RegisterOp;
     let calls = [
         Call::completed(0, 0, 1, RegisterOp::Write(1.into())),
         Call::completed(0, 2, 3, RegisterOp::Write(2.into())),
@@ -161,7 +161,7 @@ fn false_witnesses_are_refuted() {
 fn what_is_undecided_is_gone_on_with_and_what_is_settled_is_kept() {
     let plan = Plan { operations: 3_000, clients: 30, keys: 2, values: Some(5), seed: 5, ..Plan::default() };
     let keys = decode(&CasRegister, &history(plan)).expect("of a register");
-    let few = Options { budget: Budget { states_max: 1_000, ..Budget::default() }, ..Options::default() };
+    let few = Options { budget: Budget { states_max: 300, ..Budget::default() }, ..Options::default() };
     let mut before = judge(&CasRegister, &keys, &few);
     assert_eq!(before.verdict, Verdict::Undecided);
     // One key counts as settled; nobody asks how.
