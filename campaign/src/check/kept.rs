@@ -63,7 +63,8 @@ impl<'a> Kept<&'a Judgement> {
 /// [`BadInput`] when it is of another history, or one of the files cannot be read.
 pub fn read(path: &Path, history: &Path) -> Result<Judgement, BadInput> {
     let kept: Kept<Judgement> = read_json(path).map_err(BadInput)?;
-    let content = Content::of(history).map_err(|error| BadInput(format!("{}: {error}", history.display())))?;
+    let content =
+        Content::of(history).map_err(|error| BadInput(format!("{}: {error}", history.display())))?;
     if content == kept.history {
         return Ok(kept.judgement);
     }
