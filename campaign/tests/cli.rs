@@ -63,6 +63,9 @@ fn a_plan_that_contradicts_itself_is_refused() {
     let foreign = "R05 is a defect of raft, which zab cannot have";
     refused(&["run", "--protocol", "zab", "--defect", "R05"], BAD_INPUT, &[foreign]);
     refused(&["sim", "--protocol", "zab", "--defect", "R05"], BAD_INPUT, &[foreign]);
+    refused(&["sim", "--reads", "local"], BAD_INPUT, &["--reads", "raft has no local reads"]);
+    refused(&["sim", "--reads", "loudly"], BAD_INPUT, &["--reads", "loudly", "read-index"]);
+    refused(&["sim", "--snapshot-entries", "0"], BAD_INPUT, &["--snapshot-entries", "at least 1"]);
 }
 
 #[test]

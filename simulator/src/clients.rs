@@ -1,6 +1,6 @@
 //! Simulated clients: the same rules of attempts, sessions and errors as the real client, on simulated time.
 //!
-//! A client is pinned to a node and has one operation open at a time. A connection is bound to one start of the node's
+//! A client is pinned to a node (but see [`crate::Setup::clients_roam`]) and has one operation open at a time. A connection is bound to one start of the node's
 //! process: it breaks when that process dies. Nothing is sent along a broken one: what was under way is unknown.
 
 use std::time::Duration;
@@ -47,8 +47,8 @@ pub(crate) struct Open {
 /// Something on its way between a client and its node.
 #[derive(Debug)]
 pub(crate) enum Parcel {
-    /// To the node; with the start that the client believes it is connected to.
-    Request { attempt: Attempt, request: Request, connection: Option<u32> },
+    /// To a node; with the start that the client believes it is connected to.
+    Request { attempt: Attempt, node: usize, request: Request, connection: Option<u32> },
     /// From the node.
     Answer { attempt: Attempt, answer: Answer },
 }
@@ -77,6 +77,12 @@ impl Client {
         self.attempt = predecessor.attempt;
         self.attempts.saw(predecessor.attempts.seen());
         self
+    }
+
+    /// From now on it talks to this node.
+    pub(crate) fn move_to(&mut self, node: usize) {
+        self.node = node;
+        self.connection = None;
     }
 
     /// Numbers the next attempt of the thread at `index`.

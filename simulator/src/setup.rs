@@ -165,6 +165,13 @@ impl Setup {
         }
     }
 
+    /// Whether a thread goes on at the next node after each operation, with what it has seen. Nodes that read locally promise
+    /// no more than that it never sees the past after the present (rule ZB10), which one that stays where it is hardly
+    /// notices.
+    pub fn clients_roam(&self) -> bool {
+        self.node.reads == Reads::Local
+    }
+
     /// The settings of one node.
     pub fn settings(&self, node: NodeId) -> Settings {
         let NodeSetup { election_ms, heartbeat_ms, reads, snapshot_entries, defects, .. } = &self.node;

@@ -32,6 +32,13 @@ pub struct SimArgs {
     /// What is asked (see `rashomon list workloads`).
     #[arg(long, default_value = "register")]
     pub workload: String,
+    /// How nodes read: read-index, lease, log; or local (zab), where clients roam, and are judged only by whether any
+    /// sees the past after the present.
+    #[arg(long, value_name = "HOW")]
+    pub reads: Option<String>,
+    /// Entries after which a log is compacted; by default each seed chooses.
+    #[arg(long, value_name = "N")]
+    pub snapshot_entries: Option<u64>,
     /// Operations asked per second, which seeds vary.
     #[arg(long, default_value_t = 100.0)]
     pub rate: f64,

@@ -6,8 +6,13 @@ use std::time::Duration;
 use rashomon_histories::Nanos;
 use rashomon_nemesis::Fault;
 use rashomon_nemesis::fault::{self, SIMULATED};
-use rashomon_node::api::Retries;
+use rashomon_node::api::{NodeId, Retries};
 use rashomon_node::defect::{Defect, Home};
+use rashomon_node::paxos::Paxos;
+use rashomon_node::protocol::Protocol;
+use rashomon_node::raft::Raft;
+use rashomon_node::settings::{Reads, Settings};
+use rashomon_node::zab::Zab;
 use rashomon_simulator::Setup;
 use rashomon_simulator::protocols::{self, Entry};
 use rashomon_simulator::swarm::{Fixed, vary};
@@ -32,6 +37,12 @@ pub struct SimPlan {
     pub workload: String,
     /// Nodes, if their number is not the seed's to choose.
     pub nodes: Option<u32>,
+    /// How nodes read, if not as they do by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<String>,
+    /// Entries after which a log is compacted, if that is not the seed's to choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_entries: Option<u64>,
     /// Operations asked per second, before the swarm varies it.
     pub rate: f64,
     /// Names of the faults.
@@ -62,6 +73,8 @@ impl SimPlan {
             protocol: protocol.to_owned(),
             workload: args.workload.clone(),
             nodes: args.nodes,
+            reads: args.reads.clone(),
+            snapshot_entries: args.snapshot_entries,
             rate: args.rate,
             faults,
             duration_ms: millis(args.duration),
@@ -84,6 +97,10 @@ impl SimPlan {
         for defect in self.defects()? {
             let foreign = defect.check_protocol(&self.protocol);
             foreign.map_err(|error| BadInput(format!("--defect: {error}")))?;
+        }
+        self.reads()?;
+        if self.snapshot_entries == Some(0) {
+            return Err(BadInput("--snapshot-entries 0: expected at least 1".to_owned()));
         }
         if !(self.rate > 0.0 && self.rate <= 100_000.0) {
             return Err(BadInput(format!("--rate {}: expected more than 0, at most 100000", self.rate)));
@@ -132,6 +149,20 @@ impl SimPlan {
         self.defects.iter().map(parse).collect()
     }
 
+    /// How nodes read; refused where the protocol cannot.
+    fn reads(&self) -> Result<Reads, BadInput> {
+        let refuse = |error: &dyn std::fmt::Display| BadInput(format!("--reads: {error}"));
+        let Some(name) = &self.reads else { return Ok(Reads::default()) };
+        let reads = name.parse().map_err(|error| refuse(&error))?;
+        let settings = Settings { reads, ..Settings::new(NodeId(1), vec![NodeId(1)]) };
+        let checked = match self.protocol.as_str() {
+            Raft::NAME => Raft::check(&settings),
+            Paxos::NAME => Paxos::check(&settings),
+            _ => Zab::check(&settings),
+        };
+        checked.map(|()| reads).map_err(|error| refuse(&error))
+    }
+
     /// What the world of this seed is a function of.
     ///
     /// # Errors
@@ -159,6 +190,8 @@ impl SimPlan {
         }
         let fixed = Fixed { nodes: self.nodes.is_some(), ..Fixed::default() };
         let mut setup = if self.swarm { vary(setup, fixed) } else { setup };
+        setup.node.reads = self.reads()?;
+        setup.node.snapshot_entries = self.snapshot_entries.unwrap_or(setup.node.snapshot_entries);
         let key_operations = &mut setup.options.key_operations;
         *key_operations = setup.workload.key_operations().min(*key_operations);
         Ok(setup)
@@ -177,6 +210,12 @@ impl SimPlan {
         }
         if !self.defects.is_empty() {
             add(format!("--defect {}", self.defects.join(",")));
+        }
+        if let Some(reads) = &self.reads {
+            add(format!("--reads {reads}"));
+        }
+        if let Some(entries) = self.snapshot_entries {
+            add(format!("--snapshot-entries {entries}"));
         }
         if !self.swarm {
             add("--no-swarm".to_owned());

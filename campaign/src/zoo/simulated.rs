@@ -154,6 +154,8 @@ fn plan(args: &ZooArgs, protocol: &str, defect: Option<Defect>) -> Option<SimPla
         protocol: protocol.to_owned(),
         workload: "register".to_owned(),
         nodes: None,
+        reads: (defect == Some(Defect::Z14)).then(|| "local".to_owned()),
+        snapshot_entries: None,
         rate: 100.0,
         faults,
         duration_ms: u64::try_from(args.duration.as_millis()).unwrap_or(u64::MAX),

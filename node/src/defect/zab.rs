@@ -112,7 +112,8 @@ pub(super) static Z14: Description = Description {
     reachable: false,
     home: Home::Node,
     note: "Only with local reads: the others are linearizable whatever the client has seen. A client that goes on at a node \
-           that lags sees the past. A campaign asks for no local reads.",
+           that lags sees the past: the simulator has such clients (`rashomon sim --protocol zab --reads local`), runs \
+           have not.",
 };
 pub(super) static Z15: Description = Description {
     id: "Z15",

@@ -131,6 +131,9 @@ pub struct Broken {
     pub at: Nanos,
 }
 
+/// What nodes that read locally still promise their clients: name and source. It is a client that sees it broken.
+pub const SYSTEM_IMAGE: (&str, &str) = ("no client sees the past after the present", "ZB10");
+
 /// Where an invariant's file says what it saw.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {

@@ -10,7 +10,7 @@ use rashomon_workloads::{Answer as Asked, Context, ErrorCode, Generator as _, co
 
 use super::{Due, World};
 use crate::clients::{Answer, Attempt, Client, Open, Parcel, moment};
-use crate::invariants::Inspect;
+use crate::invariants::{self, Inspect, SYSTEM_IMAGE};
 use crate::node::{Post, Process as NodeProcess};
 use crate::vocabulary;
 
@@ -62,8 +62,8 @@ impl<P: Inspect> World<P> {
         let attempt = client.next_attempt(index);
         match step {
             Step::Send(request, end) => {
-                let connection = client.connection;
-                let slot = self.parcels.put(Parcel::Request { attempt, request, connection });
+                let (node, connection) = (client.node, client.connection);
+                let slot = self.parcels.put(Parcel::Request { attempt, node, request, connection });
                 let at = self.now.plus(self.network.latency());
                 self.queue.plan(at, Due::Parcel(slot));
                 self.queue.plan(end.into(), Due::Expired(attempt));
@@ -75,12 +75,11 @@ impl<P: Inspect> World<P> {
 
     /// A request or an answer arrives.
     pub(super) fn deliver(&mut self, parcel: Parcel) {
-        let (attempt, request, connection) = match parcel {
+        let (attempt, node, request, connection) = match parcel {
             Parcel::Answer { attempt, answer } => return self.answered(attempt, answer),
-            Parcel::Request { attempt, request, connection } => (attempt, request, connection),
+            Parcel::Request { attempt, node, request, connection } => (attempt, node, request, connection),
         };
         let client = &mut self.clients[attempt.client as usize];
-        let node = client.node;
         let host = &mut self.nodes[node];
         let answer = match (&host.process, connection) {
             (NodeProcess::Up(_), None) => None,
@@ -130,7 +129,20 @@ impl<P: Inspect> World<P> {
             let error = ErrorCode::ConnectionRefused.with("nobody listens there");
             return self.close(index, &Err(error), false);
         }
-        let called = client.hear(answer);
+        let (seen, node) = (client.attempts.seen(), client.node);
+        if self.setup.clients_roam()
+            && let Answer::Said(said) = &answer
+            && said.outcome.is_ok()
+            && said.position < seen
+        {
+            let detail = format!(
+                "a client that has seen position {seen} is served by {} at {}",
+                invariants::name(node),
+                said.position
+            );
+            self.invariants.report(self.now, SYSTEM_IMAGE, detail);
+        }
+        let called = self.clients[index].hear(answer);
         self.ended(index, called);
     }
 
@@ -195,6 +207,7 @@ impl<P: Inspect> World<P> {
         self.recorder.complete(token, completion).expect("memory refuses nothing");
         self.generator.update(self.now, invocation, outcome);
         let client = &mut self.clients[index];
+        let node = client.node;
         match kind {
             Kind::Ok => self.counts.ok += 1,
             Kind::Fail => self.counts.fail += 1,
@@ -204,6 +217,9 @@ impl<P: Inspect> World<P> {
                     Client::new(self.layout.successor(client.process), &self.layout, self.setup.retries)
                         .after(client);
             }
+        }
+        if self.setup.clients_roam() {
+            client.move_to((node + 1) % self.nodes.len());
         }
         self.idle.push(client.process);
     }

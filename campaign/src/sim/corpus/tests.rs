@@ -31,6 +31,8 @@ fn plan() -> SimPlan {
         protocol: "raft".to_owned(),
         workload: "register".to_owned(),
         nodes: None,
+        reads: None,
+        snapshot_entries: None,
         rate: 100.0,
         faults: vec!["kill".to_owned()],
         duration_ms: 1_000,
