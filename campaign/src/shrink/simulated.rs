@@ -1,25 +1,36 @@
 //! Shrinking a simulated run: exact, as a candidate either fails in the same way or does not.
 //!
-//! First what comes after the violation goes, then faults, operations and nodes by delta debugging, then faults again. Whoever
-//! leaves something out moves everything after it by a little: latencies are drawn in the order of sending. So a
-//! candidate that does not fail gets a few further seeds for what is still drawn; the seed under which it failed is kept
-//! with it.
+//! First what comes after the violation goes, then most operations at a stroke if that will do, as worlds where little
+//! is asked are quick; then faults, operations and nodes by delta debugging, then faults again. Whoever leaves something
+//! out moves everything after it by a little: latencies are drawn in the order of sending. So a candidate that does not
+//! fail gets further seeds for what is still drawn, the more the less happens in its worlds; the seed under which it
+//! failed is kept with it. How many is counted in things that happen, not in seconds: a machine that is quicker finds
+//! the same.
 
 use std::time::{Duration, Instant};
 
 use rashomon_histories::Nanos;
 use rashomon_nemesis::{NodeId, Script};
 use rashomon_workloads::generator::ScriptedOperation;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::case::{Case, Signature, Subject};
 use super::ddmin::{Trial, minimise};
 use crate::exit::BadInput;
 use crate::replay::pinned::Pinned;
-use crate::sim::seed::Finding;
+use crate::sim::seed::{Finding, Ran};
 
-/// Seeds that a candidate gets.
-const SEEDS: u64 = 6;
+/// Seeds that a candidate gets at least, and at most, in rounds that share the cores.
+const SEEDS_MIN: u64 = 6;
+const SEEDS_MAX: u64 = 64;
+const ROUND: u64 = 4;
+
+/// Things that may happen in the worlds of a candidate, beyond which it gets no more than the least seeds.
+const STEPS: u64 = 50_000;
+
+/// Operations before the violation that may be all it takes.
+const LAST: [usize; 3] = [8, 32, 128];
 
 /// A case and what it cost.
 #[derive(Clone, Debug)]
@@ -77,8 +88,9 @@ pub fn shrink_until(
     let best = [explicit, run].into_iter().find_map(|candidate| search.fails(&candidate));
     let Some(mut best) = best else { return Ok(None) };
     best = search.cut(best);
-    best = search.faults(best);
     best = search.one_key(best);
+    best = search.few_operations(best);
+    best = search.faults(best);
     best = search.operations(best);
     best = search.fewer_nodes(best);
     best = search.cut(best);
@@ -114,17 +126,20 @@ impl<'a> Search<'a> {
 
     /// Runs a candidate under a few seeds, until it fails in the way that is looked for.
     fn fails(&mut self, candidate: &Pinned) -> Option<Failing> {
-        for turn in 0..SEEDS {
+        let (mut turn, mut steps) = (0, 0);
+        while turn < SEEDS_MIN || (turn < SEEDS_MAX && steps < STEPS) {
             if self.is_over() {
                 return None;
             }
-            let seed = candidate.seed.wrapping_add(turn.wrapping_mul(0x9e37_79b9));
-            let run = Pinned { seed, ..candidate.clone() };
-            self.worlds += 1;
-            // What cannot be followed does not fail.
-            let findings = run.run().map(|ran| ran.findings).unwrap_or_default();
-            if let Some(finding) = findings.into_iter().find(|finding| finding.check == self.check) {
-                return Some(Failing { run, finding });
+            // Mostly the first one tells.
+            let round = turn..turn + if turn == 0 { 2 } else { ROUND };
+            turn = round.end;
+            self.worlds += round.end - round.start;
+            let ran: Vec<(Option<Failing>, u64)> =
+                round.into_par_iter().map(|turn| once(candidate, turn, &self.check)).collect();
+            steps += ran.iter().map(|(_, steps)| steps).sum::<u64>();
+            if let Some(failing) = ran.into_iter().find_map(|(failing, _)| failing) {
+                return Some(failing);
             }
         }
         None
@@ -186,6 +201,21 @@ impl<'a> Search<'a> {
         best
     }
 
+    /// None at all may do, or the last few before the violation: worlds where little is asked are quick.
+    fn few_operations(&mut self, mut best: Failing) -> Failing {
+        let Some(all) = best.run.operations.clone() else { return best };
+        let at = best.finding.at;
+        let before = all.iter().take_while(|operation| !operation.last && operation.at <= at).count();
+        for count in std::iter::once(0).chain(LAST).take_while(|count| *count < all.len()) {
+            let last = all[before.saturating_sub(count)..before].to_vec();
+            if let Some(failing) = self.fails(&Pinned { operations: Some(last), ..best.run.clone() }) {
+                best = failing;
+                break;
+            }
+        }
+        best
+    }
+
     /// Leaves out nodes, one at a time, with their clients, down to three.
     fn fewer_nodes(&mut self, mut best: Failing) -> Failing {
         'fewer: while best.run.nodes > 3 {
@@ -233,6 +263,16 @@ impl<'a> Search<'a> {
         story.push(format!("At {}: {}", finding.at, finding.detail));
         Shrunk { case: Case { story, signature, subject: Subject::Simulator { run: Box::new(run) } }, size }
     }
+}
+
+/// The candidate under its seed of this turn, if it fails by this check; and how much happened.
+fn once(candidate: &Pinned, turn: u64, check: &str) -> (Option<Failing>, u64) {
+    let seed = candidate.seed.wrapping_add(turn.wrapping_mul(0x9e37_79b9));
+    let run = Pinned { seed, ..candidate.clone() };
+    // What cannot be followed does not fail.
+    let Ok(Ran { findings, outcome, .. }) = run.run() else { return (None, 0) };
+    let finding = findings.into_iter().find(|finding| finding.check == check);
+    (finding.map(|finding| Failing { run, finding }), outcome.map_or(0, |outcome| outcome.steps))
 }
 
 /// The run without this node, the others moving up, and without the clients that talk to it.
