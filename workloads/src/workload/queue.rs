@@ -1,7 +1,7 @@
 //! Queues: distinct elements go in at one end and are taken out at the other.
 //!
-//! A queue tells of its order only when it is emptied, so until then a judge has to keep every order of what overlapped in
-//! mind. Queues are therefore short-lived, and few operations overlap on one.
+//! A queue tells of its order only when it is emptied. Where it is not known what a dequeue took, a judge has to keep every order
+//! of what overlapped in mind until then. Queues are therefore short-lived, and few operations overlap on one.
 //!
 //! Nothing looks at a queue without changing it. Who only looks elsewhere takes here, who only changes puts in; queues that
 //! have retired are still taken from, and in the end all are emptied, so that what was lost is missed.
