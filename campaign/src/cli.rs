@@ -9,7 +9,7 @@ use rashomon_checker::Engine;
 mod findings;
 mod simulated;
 
-pub use findings::{ReplayArgs, ShrinkArgs, World, ZooArgs};
+pub use findings::{ReplayArgs, Schedules, ShrinkArgs, World, ZooArgs};
 pub use simulated::SimArgs;
 
 /// Breaks a replicated store while clients use it, and judges whether one order of events explains what they saw.

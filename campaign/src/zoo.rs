@@ -1,11 +1,12 @@
 //! `rashomon zoo`: how often and how fast each planted bug is found, and whether sound systems stay green.
 //!
-//! In the simulator ([`simulated`]) a visit runs world after world until the bug shows; the control group ([`control`]) never
+//! In the simulator ([`simulated`]) a visit runs world after world ([`habitat`]) until the bug shows; the control group ([`control`]) never
 //! may. What must be found is a table in the repository ([`expected`]); what was found becomes the tables of
 //! `TRACK_RECORD.md` ([`record`]). On real processes ([`processes`]) a visit is one run.
 
 pub mod control;
 pub mod expected;
+pub mod habitat;
 pub mod processes;
 pub mod record;
 pub mod simulated;

@@ -131,7 +131,7 @@ pub struct Description {
     pub title: &'static str,
     /// The rule it breaks, with its source.
     pub rule: &'static str,
-    /// Faults that make it visible to a client.
+    /// What makes it visible to a client: faults, and other circumstances such as `tiny snapshots`.
     pub faults: &'static [&'static str],
     /// Whether kill -9, pause and partition on real processes suffice to see it within a minute.
     pub reachable: bool,
@@ -142,6 +142,17 @@ pub struct Description {
 }
 
 impl Defect {
+    /// How many nodes it takes to show it, where not any number does.
+    pub fn nodes(self) -> Option<u32> {
+        match self {
+            // Half of an odd number is no majority.
+            Self::R23 => Some(4),
+            // Two majorities that share no node of those who matter.
+            Self::R07 | Self::R26 | Self::R27 => Some(5),
+            _ => None,
+        }
+    }
+
     /// Its name on the command line.
     pub fn id(self) -> &'static str {
         self.description().id

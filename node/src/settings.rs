@@ -49,6 +49,9 @@ pub struct Settings {
     pub election_ms: Range<u64>,
     /// Interval of heartbeats, well below the shortest election timeout.
     pub heartbeat_ms: u64,
+    /// Whether a candidate asks first whether it could win, and voters that hear a leader do not listen (Raft only; thesis
+    /// 9.6, 4.2.3).
+    pub pre_vote: bool,
     /// How reads are made linearizable.
     pub reads: Reads,
     /// How long an operation that has not been proposed waits for a leader, and a read for its confirmation.
@@ -117,6 +120,7 @@ impl Settings {
             weights: BTreeMap::new(),
             election_ms: 150..300,
             heartbeat_ms: 50,
+            pre_vote: true,
             reads: Reads::default(),
             hold_ms: 500,
             operation_ms: 3_000,

@@ -70,6 +70,8 @@ pub struct NodeSetup {
     pub election_ms: Range<u64>,
     /// See [`Settings::heartbeat_ms`].
     pub heartbeat_ms: u64,
+    /// See [`Settings::pre_vote`].
+    pub pre_vote: bool,
     /// See [`Settings::reads`].
     pub reads: Reads,
     /// See [`Settings::snapshot_entries`].
@@ -106,11 +108,12 @@ pub struct DiskSetup {
 
 impl Default for NodeSetup {
     fn default() -> Self {
-        let Settings { election_ms, heartbeat_ms, reads, snapshot_entries, defects, .. } =
+        let Settings { election_ms, heartbeat_ms, pre_vote, reads, snapshot_entries, defects, .. } =
             Settings::new(NodeId(1), vec![NodeId(1)]);
         Self {
             election_ms,
             heartbeat_ms,
+            pre_vote,
             reads,
             snapshot_entries,
             defects,
@@ -174,10 +177,12 @@ impl Setup {
 
     /// The settings of one node.
     pub fn settings(&self, node: NodeId) -> Settings {
-        let NodeSetup { election_ms, heartbeat_ms, reads, snapshot_entries, defects, .. } = &self.node;
+        let NodeSetup { election_ms, heartbeat_ms, pre_vote, reads, snapshot_entries, defects, .. } =
+            &self.node;
         Settings {
             election_ms: election_ms.clone(),
             heartbeat_ms: *heartbeat_ms,
+            pre_vote: *pre_vote,
             reads: *reads,
             snapshot_entries: *snapshot_entries,
             defects: *defects,

@@ -52,6 +52,17 @@ pub enum World {
     Real,
 }
 
+/// Which schedules the zoo follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Schedules {
+    /// Those drawn from the seed.
+    Drawn,
+    /// Those directed at the planted bug, where there is one.
+    Directed,
+    /// Both.
+    Both,
+}
+
 /// Which planted bugs, and how often.
 #[derive(Debug, Args)]
 pub struct ZooArgs {
@@ -73,6 +84,9 @@ pub struct ZooArgs {
     /// How long each run lasts at most.
     #[arg(long, value_parser = humantime::parse_duration, default_value = "30s")]
     pub duration: Duration,
+    /// Simulator: which schedules are followed.
+    #[arg(long, value_enum, default_value_t = Schedules::Both)]
+    pub schedules: Schedules,
     /// Simulator: worlds that a visit looks at before it gives up.
     #[arg(long, default_value_t = 100)]
     pub worlds: u64,

@@ -75,6 +75,8 @@ pub enum PinnedRetries {
 pub struct Sizes {
     pub election_ms: Range<u64>,
     pub heartbeat_ms: u64,
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub pre_vote: bool,
     pub reads: String,
     pub snapshot_entries: u64,
     pub segment_bytes: usize,
@@ -87,6 +89,15 @@ pub struct Sizes {
     pub late_syncs_per_mille: u32,
 }
 
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_yes(flag: &bool) -> bool {
+    *flag
+}
+
 impl Pinned {
     /// What happened in the world of this setup.
     pub fn of(protocol: &str, setup: &Setup, outcome: &Outcome) -> Pinned {
@@ -95,6 +106,7 @@ impl Pinned {
         let NodeSetup {
             election_ms,
             heartbeat_ms,
+            pre_vote,
             reads,
             snapshot_entries,
             defects,
@@ -124,6 +136,7 @@ impl Pinned {
             sizes: Sizes {
                 election_ms,
                 heartbeat_ms,
+                pre_vote,
                 reads: reads.to_string(),
                 snapshot_entries,
                 segment_bytes,
@@ -179,6 +192,7 @@ impl Pinned {
             node: NodeSetup {
                 election_ms: sizes.election_ms,
                 heartbeat_ms: sizes.heartbeat_ms,
+                pre_vote: sizes.pre_vote,
                 reads: sizes.reads.parse().map_err(|error| refuse(format!("{error}")))?,
                 snapshot_entries: sizes.snapshot_entries,
                 defects: defects.collect::<Result<_, _>>().map_err(|error| refuse(error.to_string()))?,

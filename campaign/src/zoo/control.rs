@@ -15,39 +15,69 @@ pub struct Control {
     pub name: &'static str,
     /// What is unusual about it.
     pub about: &'static str,
+    /// The protocols that have it; none named: all.
+    pub protocols: &'static [&'static str],
     /// Puts it on.
     pub adjust: fn(&mut Setup),
 }
 
+impl Control {
+    /// Whether this protocol can wear it.
+    pub fn is_of(&self, protocol: &str) -> bool {
+        self.protocols.is_empty() || self.protocols.contains(&protocol)
+    }
+}
+
 /// The whole group.
 pub const GROUP: &[Control] = &[
-    Control { name: "unmutated", about: "as it is, sizes drawn by the seed", adjust: |_| {} },
+    Control { name: "unmutated", about: "as it is, sizes drawn by the seed", protocols: &[], adjust: |_| {} },
     Control {
         name: "reads-by-log",
         about: "reads go through the log",
+        protocols: &[],
         adjust: |setup| setup.node.reads = Reads::Log,
     },
     Control {
         name: "lease",
         about: "reads under a correct lease, clocks within its bound",
+        protocols: &[],
         adjust: |setup| {
             setup.node.reads = Reads::Lease;
             setup.faults.retain(|fault| fault.class() != fault::Class::Clock);
         },
     },
     Control {
+        name: "no-pre-vote",
+        about: "candidates campaign at once, and voters that hear a leader listen to them",
+        protocols: &["raft"],
+        adjust: |setup| setup.node.pre_vote = false,
+    },
+    Control {
+        name: "batches",
+        about: "ten times the load on slow links: entries travel in batches, many under way",
+        protocols: &[],
+        adjust: |setup| {
+            setup.options.rate = setup.options.rate.map(|rate| rate * 10.0);
+            setup.clients *= 4;
+            setup.network.latency_us = 2_000..20_000;
+        },
+    },
+    Control {
         name: "snapshots",
         about: "a snapshot every 10 entries",
+        protocols: &[],
         adjust: |setup| setup.node.snapshot_entries = 10,
     },
     Control {
         name: "retries",
         about: "clients retry under the same sequence",
+        protocols: &[],
         adjust: |setup| setup.retries = Retries::SameSequence(Duration::from(setup.timeout) / 4),
     },
     Control {
         name: "kill-storm",
         about: "kills alone, without a pause",
+        protocols: &[],
         adjust: |setup| {
             setup.faults.retain(|fault| fault.class() == fault::Class::Kill);
             if setup.faults.is_empty() {
@@ -59,16 +89,37 @@ pub const GROUP: &[Control] = &[
     Control {
         name: "slow-fsync",
         about: "every fsync takes 10 to 40 ms",
+        protocols: &[],
         adjust: |setup| setup.disk.sync_us = 10_000..40_000,
     },
-    Control { name: "nodes-3", about: "three nodes", adjust: |setup| resize(setup, 3) },
-    Control { name: "nodes-4", about: "four nodes", adjust: |setup| resize(setup, 4) },
-    Control { name: "nodes-5", about: "five nodes", adjust: |setup| resize(setup, 5) },
-    Control { name: "nodes-7", about: "seven nodes", adjust: |setup| resize(setup, 7) },
+    Control { name: "nodes-3", about: "three nodes", protocols: &[], adjust: |setup| resize(setup, 3) },
+    Control { name: "nodes-4", about: "four nodes", protocols: &[], adjust: |setup| resize(setup, 4) },
+    Control { name: "nodes-5", about: "five nodes", protocols: &[], adjust: |setup| resize(setup, 5) },
+    Control { name: "nodes-7", about: "seven nodes", protocols: &[], adjust: |setup| resize(setup, 7) },
 ];
 
 fn resize(setup: &mut Setup, nodes: u32) {
     setup.clients = setup.clients / setup.nodes * nodes;
     setup.nodes = nodes;
     setup.faults.retain(|fault| fault.nodes_min() <= nodes as usize);
+}
+
+#[cfg(test)]
+mod tests {
+    use rashomon_simulator::protocols;
+
+    use super::*;
+    use crate::zoo::habitat::Habitat;
+
+    #[test]
+    fn every_member_can_live_and_none_is_accused() {
+        for entry in protocols::REGISTRY {
+            for control in GROUP.iter().filter(|control| control.is_of(entry.name)) {
+                let mut setup = Habitat::new(entry.name, None, 5_000).world(7).unwrap();
+                (control.adjust)(&mut setup);
+                let ran = crate::sim::seed::of(*entry, &setup).unwrap();
+                assert_eq!(ran.findings, [], "{} {}", entry.name, control.name);
+            }
+        }
+    }
 }

@@ -100,6 +100,16 @@ fn replaced(text: &str, tables: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// Both are written by one run of the whole zoo.
+    #[test]
+    fn the_track_record_shows_what_was_measured() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let measured = std::fs::read_to_string(root.join("zoo/record.json")).unwrap();
+        let zoo: Zoo = serde_json::from_str(&measured).unwrap();
+        let page = std::fs::read_to_string(root.join("../TRACK_RECORD.md")).unwrap();
+        assert_eq!(replaced(&page, &markdown(&zoo)).as_deref(), Some(&page[..]), "run scripts/zoo-full");
+    }
+
     #[test]
     fn what_people_wrote_stays() {
         let text = format!("before\n{BEGIN}\nold\n{END}\nafter\n");

@@ -4,28 +4,24 @@
 //! person would wait on one core.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rashomon_histories::Nanos;
-use rashomon_nemesis::fault::SIMULATED;
 use rashomon_nemesis::timeline::library;
 use rashomon_node::defect::Defect;
-use rashomon_simulator::Setup;
 use rashomon_simulator::protocols;
-use rashomon_simulator::setup::Given as GivenSchedule;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::control::GROUP;
+use super::habitat::Habitat;
 use super::{expected, record};
-use crate::cli::ZooArgs;
+use crate::cli::{Schedules, ZooArgs};
 use crate::exit::{BadInput, Outcome};
 use crate::replay::given::Given;
 use crate::replay::pinned::Pinned;
 use crate::run::folder::Folder;
 use crate::shrink::simulated::{Size, shrink};
-use crate::sim::plan::SimPlan;
 use crate::sim::seed::{self, Ran};
 
 /// Seeds of one visit's worlds are this far from those of the next.
@@ -102,7 +98,12 @@ pub(super) fn command(args: &ZooArgs) -> anyhow::Result<Outcome> {
     let table = args.expected.as_deref().map(expected::load).transpose()?;
     let mut zoo = Zoo { duration_ms: u64::try_from(args.duration.as_millis())?, ..Zoo::default() };
     for defect in super::chosen(args)? {
-        for directed in [false, true] {
+        let ways: &[bool] = match args.schedules {
+            Schedules::Drawn => &[false],
+            Schedules::Directed => &[true],
+            Schedules::Both => &[false, true],
+        };
+        for directed in ways.iter().copied() {
             if let Some(cage) = visit_cage(args, defect, directed)? {
                 eprintln!("{}", record::line(&cage));
                 zoo.cages.push(cage);
@@ -110,7 +111,7 @@ pub(super) fn command(args: &ZooArgs) -> anyhow::Result<Outcome> {
         }
     }
     for entry in protocols::REGISTRY.iter().filter(|_| args.clean > 0) {
-        for control in GROUP {
+        for control in GROUP.iter().filter(|control| control.is_of(entry.name)) {
             let calm = visit_control(args, entry.name, control)?;
             eprintln!("control {}: {} worlds, {} alarms", calm.name, calm.worlds, calm.alarms.len());
             zoo.controls.push(calm);
@@ -142,43 +143,22 @@ pub(super) fn command(args: &ZooArgs) -> anyhow::Result<Outcome> {
     })
 }
 
-/// The plan of worlds in which this bug may show; `None` where its protocol cannot be simulated.
-fn plan(args: &ZooArgs, protocol: &str, defect: Option<Defect>) -> Option<SimPlan> {
-    protocols::find(protocol).ok()?;
-    let mut faults: Vec<String> = SIMULATED.iter().map(|name| (*name).to_owned()).collect();
-    // What a sound node need not bear, and a bug needs.
-    let needs = defect.map(|defect| defect.description().faults).unwrap_or_default();
-    faults.extend(needs.iter().filter(|name| **name == "wipe").map(|name| (*name).to_owned()));
-    Some(SimPlan {
-        format: 1,
-        protocol: protocol.to_owned(),
-        workload: "register".to_owned(),
-        nodes: None,
-        reads: (defect == Some(Defect::Z14)).then(|| "local".to_owned()),
-        snapshot_entries: None,
-        rate: 100.0,
-        faults,
-        duration_ms: u64::try_from(args.duration.as_millis()).unwrap_or(u64::MAX),
-        defects: defect.iter().map(|defect| defect.id().to_owned()).collect(),
-        swarm: true,
-        recovery_ms_max: 10_000,
-    })
-}
-
 fn visit_cage(args: &ZooArgs, defect: Defect, directed: bool) -> anyhow::Result<Option<Cage>> {
     let description = defect.description();
     let protocol = defect.protocol().unwrap_or("raft");
-    let Some(plan) = plan(args, protocol, Some(defect)) else { return Ok(None) };
-    let given = match directed && library::text(description.id).is_ok() {
-        true => Some(Given::timeline(description.id)?),
-        false if directed => return Ok(None),
-        false => None,
-    };
+    let duration_ms = u64::try_from(args.duration.as_millis())?;
+    let mut habitat = Habitat::new(protocol, Some(defect), duration_ms);
+    if directed {
+        if library::text(description.id).is_err() {
+            return Ok(None);
+        }
+        habitat = habitat.under(Given::timeline(description.id)?);
+    }
     let seeds: Vec<u64> = (args.first_seed..).take(usize::try_from(args.seeds)?).collect();
-    let visits = seeds.par_iter().map(|seed| visit(&plan, given.as_ref(), seed * SEED_STRIDE, args.worlds));
+    let visits = seeds.par_iter().map(|seed| visit(&habitat, seed * SEED_STRIDE, args.worlds));
     let visits: Vec<Visit> = visits.collect::<Result<_, BadInput>>()?;
     let shrunk = match &args.bugbase {
-        Some(folder) => shrunk(&plan, given.as_ref(), &visits, folder)?,
+        Some(folder) => shrunk(&habitat, &visits, folder)?,
         None => None,
     };
     Ok(Some(Cage {
@@ -191,26 +171,13 @@ fn visit_cage(args: &ZooArgs, defect: Defect, directed: bool) -> anyhow::Result<
     }))
 }
 
-/// The world of this seed, under a given schedule or a drawn one.
-fn setup(plan: &SimPlan, given: Option<&Given>, seed: u64) -> Result<Setup, BadInput> {
-    let mut setup = plan.setup(seed)?;
-    if let Some(Given::Timeline { timeline, .. }) = given {
-        if let Some(nodes) = timeline.nodes {
-            setup.clients = setup.clients / setup.nodes * nodes;
-            setup.nodes = nodes;
-        }
-        setup.schedule = Some(Arc::new(GivenSchedule::Timeline(timeline.clone())));
-    }
-    Ok(setup)
-}
-
 #[allow(clippy::disallowed_methods, reason = "how long a person waits is real time")]
-fn visit(plan: &SimPlan, given: Option<&Given>, first: u64, worlds: u64) -> Result<Visit, BadInput> {
+fn visit(habitat: &Habitat, first: u64, worlds: u64) -> Result<Visit, BadInput> {
     let started = Instant::now();
     let mut simulated = Nanos(0);
     let mut visit = Visit { seed: first, check: None, visible: false, worlds: 0, simulated, took_ms: 0 };
     for seed in first..first + worlds {
-        let Ran { outcome, findings, .. } = seed::of(plan.entry()?, &setup(plan, given, seed)?)?;
+        let Ran { outcome, findings, .. } = seed::of(habitat.plan().entry()?, &habitat.world(seed)?)?;
         visit.worlds += 1;
         let ended = outcome.map(|outcome| outcome.simulated).unwrap_or_default();
         if let Some(found) = findings.first() {
@@ -227,29 +194,25 @@ fn visit(plan: &SimPlan, given: Option<&Given>, first: u64, worlds: u64) -> Resu
 }
 
 /// Shrinks the finding of the first visit that has one, and saves it.
-fn shrunk(
-    plan: &SimPlan,
-    given: Option<&Given>,
-    visits: &[Visit],
-    folder: &Path,
-) -> anyhow::Result<Option<Size>> {
+fn shrunk(habitat: &Habitat, visits: &[Visit], folder: &Path) -> anyhow::Result<Option<Size>> {
     let Some(found) = visits.iter().find(|visit| visit.check.is_some()) else { return Ok(None) };
-    let setup = setup(plan, given, found.seed + found.worlds - 1)?;
-    let Ran { outcome: Some(outcome), .. } = seed::of(plan.entry()?, &setup)? else { return Ok(None) };
-    let run = Pinned::of(&plan.protocol, &setup, &outcome);
+    let setup = habitat.world(found.seed + found.worlds - 1)?;
+    let Ran { outcome: Some(outcome), .. } = seed::of(habitat.plan().entry()?, &setup)? else {
+        return Ok(None);
+    };
+    let run = Pinned::of(&habitat.plan().protocol, &setup, &outcome);
     let Some(shrunk) = shrink(run, None, SHRINK_WITHIN)? else { return Ok(None) };
     shrunk.case.save(folder)?;
     Ok(Some(shrunk.size))
 }
 
 fn visit_control(args: &ZooArgs, protocol: &str, control: &super::control::Control) -> anyhow::Result<Calm> {
-    let plan =
-        plan(args, protocol, None).ok_or_else(|| BadInput(format!("{protocol} cannot be simulated")))?;
+    let habitat = Habitat::new(protocol, None, u64::try_from(args.duration.as_millis())?);
     let seeds: Vec<u64> = (args.first_seed..).take(usize::try_from(args.clean)?).collect();
     let ran = |seed: &u64| -> Result<(Option<String>, bool), BadInput> {
-        let mut setup = plan.setup(*seed)?;
+        let mut setup = habitat.world(*seed)?;
         (control.adjust)(&mut setup);
-        let ran = seed::of(plan.entry()?, &setup)?;
+        let ran = seed::of(habitat.plan().entry()?, &setup)?;
         let undecided =
             ran.judgement.is_some_and(|judged| judged.verdict == rashomon_checker::Verdict::Undecided);
         let alarm = ran.findings.first();

@@ -139,7 +139,7 @@ pub(super) static P17: Description = Description {
     id: "P17",
     title: "compacted slots look empty",
     rule: "compacted slots are chosen, not empty (PP12)",
-    faults: &["partition", "kill", "pause"],
+    faults: &["partition", "kill", "pause", "tiny snapshots"],
     reachable: true,
     home: Home::Node,
     note: "Promises keep quiet about compaction. A node that lags behind it fills those slots with no-ops when it \
@@ -150,7 +150,7 @@ pub(super) static P18: Description = Description {
     id: "P18",
     title: "a command proposed again is applied again",
     rule: "apply a repeated command once (PP13)",
-    faults: &["kill", "partition"],
+    faults: &["kill", "partition", "retries"],
     reachable: true,
     home: Home::Node,
     note: "A command that goes to a second leader goes under a new name, so that the session does not recognise it \

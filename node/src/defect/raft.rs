@@ -278,7 +278,7 @@ pub(super) static R32: Description = Description {
     id: "R32",
     title: "a snapshot lacks what sessions were answered",
     rule: "the session table is part of the snapshot (thesis 6.3)",
-    faults: &["kill", "pause", "partition"],
+    faults: &["kill", "pause", "partition", "tiny snapshots", "retries"],
     reachable: false,
     home: Home::Node,
     note: "A node that starts from a snapshot, or is sent one, knows the sessions but not their last replies, and carries \

@@ -108,7 +108,7 @@ pub(super) static Z14: Description = Description {
     id: "Z14",
     title: "the position that a client has seen is not looked at",
     rule: "a server refuses a client that has seen more than it has (single system image)",
-    faults: &["pause", "partition"],
+    faults: &["pause", "partition", "local reads"],
     reachable: false,
     home: Home::Node,
     note: "Only with local reads: the others are linearizable whatever the client has seen. A client that goes on at a node \

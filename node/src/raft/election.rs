@@ -70,6 +70,8 @@ impl Raft {
             // The own vote is not durable yet: after a crash it could go to somebody else.
             self.reply_durable_term(peer, Body::Vote { last, is_handover });
         }
+        // Where nothing had to be written (defect R02), nothing will be said to be durable.
+        self.count_own_vote();
     }
 
     /// A higher term was heard: be a follower in it (RE3). Who leads there is not known yet.
@@ -206,6 +208,6 @@ impl Raft {
     /// Defect R05 is plain early Raft, without pre-vote and without deafness to candidates while a leader is heard:
     /// these would keep the laggard, back from a partition with a high term and a short log, from being listened to.
     fn has_pre_vote(&self) -> bool {
-        !self.config.defects.has(Defect::R05)
+        self.config.pre_vote && !self.config.defects.has(Defect::R05)
     }
 }

@@ -86,7 +86,8 @@ impl<P: Inspect> World<P> {
     /// Tells what is on a node's disk now.
     pub(super) fn observe_durable(&mut self, node: usize, ticket: Ticket) {
         while let Some(live) = self.nodes[node].live_mut()
-            && let Some((_, text)) = live.written_out.pop_front_if(|(written, _)| *written <= ticket)
+            && live.written_out.front().is_some_and(|(written, _)| *written <= ticket)
+            && let Some((_, text)) = live.written_out.pop_front()
         {
             self.observe(&Observation::Durable { node: network::name(node), text: &text });
         }
