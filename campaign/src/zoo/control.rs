@@ -83,7 +83,7 @@ pub const GROUP: &[Control] = &[
             if setup.faults.is_empty() {
                 setup.faults.extend(fault::find("kill"));
             }
-            setup.rhythm.gap = Span::new(50, 200);
+            setup.rhythm.gap = Span::new(100, 200);
         },
     },
     Control {
