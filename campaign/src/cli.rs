@@ -106,6 +106,9 @@ pub struct RunArgs {
     /// Longest time from the last heal to the first success that still passes.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub recovery: Option<Duration>,
+    /// Entries after which a node takes a snapshot and cuts its log.
+    #[arg(long, value_name = "N")]
+    pub snapshot_entries: Option<u64>,
     /// TOML file with any of these settings; flags win over it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -8,7 +8,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use rashomon_nemesis::fault::registry::offered;
 use rashomon_nemesis::fault::{self, DEFAULT, Fault};
+use rashomon_nemesis::{Capabilities, Capability};
 use rashomon_node::defect::{Defect, Home};
 use rashomon_workloads::{Options, Workload};
 use serde::{Deserialize, Serialize};
@@ -22,10 +24,14 @@ use crate::systems::System;
 
 mod check;
 
-pub use check::check;
+pub use check::{check, check_snapshot_entries};
 
 /// Largest config file that is read, in bytes.
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
+
+/// Entries after which the reference node takes a snapshot, unless told otherwise: some within a minute at 100 operations
+/// a second, so that restarts and laggards meet them.
+const SNAPSHOT_ENTRIES: u64 = 1_000;
 
 /// Everything a run is a function of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,6 +72,9 @@ pub struct Plan {
     /// The fault schedule, where it is given instead of drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Given>,
+    /// After how many entries a node takes a snapshot; none: as the system does by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_entries: Option<u64>,
 }
 
 /// What a TOML file may say: any setting of the plan.
@@ -87,6 +96,7 @@ struct Config {
     arena: Option<String>,
     defect: Option<Vec<String>>,
     recovery: Option<Span>,
+    snapshot_entries: Option<u64>,
 }
 
 /// A duration as people write it, such as `"60s"`.
@@ -125,10 +135,17 @@ impl Plan {
         let arena = args.arena.clone().or(config.arena);
         let rate = args.rate.or(config.rate);
         let schedule = args.timeline.as_deref().map(Given::timeline).transpose()?;
-        let default_faults: &[&str] = if schedule.is_some() { &[] } else { DEFAULT };
+        let arena = parse_arena(arena.as_deref())?;
+        let default_faults = match schedule.is_some() {
+            true => Vec::new(),
+            false => offered(DEFAULT, &can_bear(arena, &system, protocol.as_deref())?),
+        };
         let workload = args.workload.clone().or(config.workload).unwrap_or_else(|| "register".to_owned());
         // A workload that there is not is refused below.
         let key_operations = rashomon_workloads::by_name(&workload).map_or(1, |known| known.key_operations());
+        let snapshot_entries = args.snapshot_entries.or(config.snapshot_entries);
+        let snapshot_entries =
+            snapshot_entries.or_else(|| (system == "reference").then_some(SNAPSHOT_ENTRIES));
         let plan = Plan {
             format: 1,
             system,
@@ -139,14 +156,15 @@ impl Plan {
             rate: rate.filter(|rate| *rate != 0.0),
             keys: args.keys.or(config.keys).unwrap_or(10),
             key_operations: args.key_operations.or(config.key_operations).unwrap_or(key_operations),
-            faults: names(args.faults.clone().or(config.faults), default_faults),
+            faults: names(args.faults.clone().or(config.faults), &default_faults),
             seed: args.seed.or(config.seed).unwrap_or(fresh_seed),
             duration_ms: millis(args.duration, config.duration, 60_000),
             timeout_ms: millis(args.timeout, config.timeout, 1_000),
-            arena: parse_arena(arena.as_deref())?,
+            arena,
             defects: names(args.defect.clone().or(config.defect), &[]),
             recovery_ms_max: millis(args.recovery, config.recovery, 10_000),
             schedule,
+            snapshot_entries,
         };
         check(&plan)?;
         Ok(plan)
@@ -191,6 +209,9 @@ impl Plan {
             self.recovery_ms_max,
         )
         .expect("writing to a string");
+        if let Some(entries) = self.snapshot_entries {
+            write!(command, " --snapshot-entries {entries}").expect("writing to a string");
+        }
         if self.arena == ArenaKind::Loopback {
             command.push_str(" --arena loopback");
         }
@@ -255,6 +276,14 @@ impl Plan {
         System::load(&self.system).map_err(|error| BadInput(format!("--system: {error}")))
     }
 
+    /// All that may be done to its nodes, in its arena and by its system.
+    ///
+    /// # Errors
+    /// As [`Plan::system`].
+    pub fn capabilities(&self) -> Result<Capabilities, BadInput> {
+        can_bear(self.arena, &self.system, self.protocol.as_deref())
+    }
+
     /// Planted bugs that nodes are started with.
     pub fn node_defects(&self) -> Vec<String> {
         let in_client =
@@ -290,6 +319,12 @@ impl Plan {
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
     }
+}
+
+/// Beside what the arena does: data can be taken from any node that a run has started, and the system does what it is asked.
+fn can_bear(arena: ArenaKind, system: &str, protocol: Option<&str>) -> Result<Capabilities, BadInput> {
+    let system = System::load(system).map_err(|error| BadInput(format!("--system: {error}")))?;
+    Ok(arena.capabilities().with([Capability::Wipes]).with(system.asks(protocol)))
 }
 
 fn names(given: Option<Vec<String>>, default: &[&str]) -> Vec<String> {

@@ -8,6 +8,7 @@
 pub mod control;
 pub mod convergence;
 pub mod drive;
+pub mod errands;
 pub mod faults;
 pub mod folder;
 pub mod judge;

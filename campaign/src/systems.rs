@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rashomon_nemesis::Capability;
 use rashomon_workloads::{Connector, Objects};
 
 pub mod description;
@@ -23,6 +24,7 @@ mod check;
 mod cluster;
 mod locate;
 
+pub mod admin;
 pub mod probe;
 
 pub mod etcd;
@@ -33,13 +35,14 @@ pub mod watcher;
 #[cfg(test)]
 mod tests;
 
+pub use admin::Admin;
 pub use cluster::{Cluster, Member};
 pub use description::{Description, StopSignal};
 pub use probe::{NodeStatus, Probe};
 
 use argument::Argument;
 use cluster::NodeScope;
-use description::{ClientKind, ProbeKind};
+use description::{AdminKind, ClientKind, ProbeKind};
 use template::{Meaningless, Placeholder};
 
 /// Largest system file that is read, in bytes.
@@ -259,6 +262,18 @@ impl System {
         Ok(())
     }
 
+    /// Refuses to say when snapshots are taken where the system cannot be told.
+    ///
+    /// # Errors
+    /// [`SystemError::Plan`].
+    pub fn check_snapshots(&self, entries: Option<u64>) -> Result<(), SystemError> {
+        if entries.is_none() || !self.description.node.snapshot_arguments.is_empty() {
+            return Ok(());
+        }
+        let problem = "it cannot be told when to take snapshots: node.snapshot_arguments is empty".to_owned();
+        Err(SystemError::Plan { system: self.name().to_owned(), problem })
+    }
+
     /// The node's program on this machine.
     ///
     /// # Errors
@@ -300,6 +315,10 @@ impl System {
         for defect in defects {
             let scope = self.scope(cluster, index).with(Placeholder::Defect, defect);
             arguments.extend(self.expand(&node.defect_arguments, &scope)?);
+        }
+        if let Some(entries) = cluster.snapshot_entries {
+            let scope = self.scope(cluster, index).with(Placeholder::SnapshotEntries, entries);
+            arguments.extend(self.expand(&node.snapshot_arguments, &scope)?);
         }
         Ok(arguments)
     }
@@ -348,6 +367,39 @@ impl System {
                 Arc::new(watcher::ProgramProbe::new(commands, timeout))
             }
         })
+    }
+
+    /// Asks the nodes of `cluster` for another leader or other members, waiting no longer than `timeout` for each answer;
+    /// `None` where the system can be asked for nothing.
+    pub fn admin(&self, cluster: &Cluster, timeout: Duration) -> Option<Arc<dyn Admin>> {
+        let admin = self.description.admin.as_ref()?;
+        let ports = self.description.ports;
+        Some(match admin.kind {
+            AdminKind::RashomonNode => {
+                let members = cluster.members.iter();
+                let addresses = members.map(|member| (member.id, member.client_address(ports))).collect();
+                Arc::new(reference::AdminCalls::new(addresses, timeout))
+            }
+            AdminKind::Program => Arc::new(admin::Commands {
+                system: self.clone(),
+                cluster: cluster.clone(),
+                timeout,
+                leadership: admin.leadership_command.clone(),
+                members: admin.members_command.clone(),
+            }),
+        })
+    }
+
+    /// What it does when it is asked to, under this protocol.
+    pub fn asks(&self, protocol: Option<&str>) -> Vec<Capability> {
+        let Some(admin) = &self.description.admin else { return Vec::new() };
+        let is_among = |named: &[String]| protocol.is_some_and(|asked| named.iter().any(|one| one == asked));
+        let can = match admin.kind {
+            AdminKind::RashomonNode => [is_among(&admin.leadership), is_among(&admin.members)],
+            AdminKind::Program => [!admin.leadership_command.is_empty(), !admin.members_command.is_empty()],
+        };
+        let all = [Capability::Leadership, Capability::Members].into_iter().zip(can);
+        all.filter(|(_, can)| *can).map(|(capability, _)| capability).collect()
     }
 
     /// One command line per node; the process number is left for later.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::grudge::Grudge;
 use crate::handling::Handling;
 use crate::node::NodeId;
+use crate::target::listed;
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +96,22 @@ pub enum Action {
         /// Which.
         of: Handling,
     },
+    /// Ask the system to have this node lead. It takes its time, and may be refused.
+    Lead {
+        /// Who is to lead.
+        node: NodeId,
+        /// Whom to ask; none: whoever leads as far as is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<NodeId>,
+    },
+    /// Ask the system for exactly these members. It takes its time, and may be refused.
+    Members {
+        /// Who is to take part.
+        of: BTreeSet<NodeId>,
+        /// Whom to ask; none: whoever leads as far as is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<NodeId>,
+    },
 }
 
 /// What can go slow or wrong with a node that goes on.
@@ -138,25 +155,31 @@ pub enum Performer {
     Arena,
     /// An [`crate::Executor`]: the nemesis process.
     Nemesis,
+    /// The system itself, which is asked to: it does so in its own time, and may refuse.
+    System,
 }
 
 impl Action {
     /// Who carries it out.
     pub fn performer(&self) -> Performer {
         match self {
-            Action::Start { .. } => Performer::Arena,
+            Action::Start { .. } | Action::Wipe { .. } => Performer::Arena,
+            Action::Lead { .. } | Action::Members { .. } => Performer::System,
             _ => Performer::Nemesis,
         }
     }
 
-    /// What an executor must be able to do for it; `None` for what no executor does.
+    /// What must be on offer for it; `None` for what every arena does.
     pub fn needs(&self) -> Option<Capability> {
         match self {
             Action::Kill { .. } | Action::Pause { .. } | Action::Resume { .. } => Some(Capability::Signals),
             Action::Cut { .. } | Action::Mend => Some(Capability::Links),
-            Action::PowerLoss { .. } | Action::Wipe { .. } | Action::Rot { .. } | Action::FailSync { .. } => {
+            Action::PowerLoss { .. } | Action::Rot { .. } | Action::FailSync { .. } => {
                 Some(Capability::Disks)
             }
+            Action::Wipe { .. } => Some(Capability::Wipes),
+            Action::Lead { .. } => Some(Capability::Leadership),
+            Action::Members { .. } => Some(Capability::Members),
             Action::Hamper { with: hindrance, .. } | Action::Relieve { of: hindrance, .. } => {
                 Some(match hindrance {
                     Hindrance::Disk => Capability::Disks,
@@ -182,13 +205,16 @@ impl Action {
             | Action::Rot { node }
             | Action::FailSync { node }
             | Action::Hamper { node, .. }
-            | Action::Relieve { node, .. } => Some(*node),
+            | Action::Relieve { node, .. }
+            | Action::Lead { node, .. } => Some(*node),
             Action::Cut { .. } | Action::Mend | Action::Disturb { .. } | Action::Calm => None,
             Action::Handle { .. } | Action::LetGo { .. } => None,
+            Action::Members { .. } => None,
         }
     }
 
-    /// The action that undoes this one; `None` for what itself undoes.
+    /// The action that undoes this one; `None` for what itself undoes, for what breaks nothing, and for other members:
+    /// who takes part is restored by whoever knows who did.
     pub fn undo(&self) -> Option<Action> {
         match self {
             Action::Kill { node }
@@ -203,6 +229,7 @@ impl Action {
             Action::Cut { .. } => Some(Action::Mend),
             Action::Start { .. } | Action::Resume { .. } | Action::Mend => None,
             Action::Relieve { .. } | Action::Calm | Action::LetGo { .. } => None,
+            Action::Lead { .. } | Action::Members { .. } => None,
         }
     }
 
@@ -241,6 +268,10 @@ impl Action {
             Action::Calm => Action::Calm,
             Action::Handle { by } => Action::Handle { by: by.renamed(to) },
             Action::LetGo { of } => Action::LetGo { of: of.renamed(to) },
+            Action::Lead { node, at } => Action::Lead { node: to(*node), at: at.map(to) },
+            Action::Members { of, at } => {
+                Action::Members { of: of.iter().copied().map(to).collect(), at: at.map(to) }
+            }
         }
     }
 
@@ -262,6 +293,10 @@ impl Action {
             Action::Hamper { .. } | Action::Relieve { .. } => "the node's disk, load or clock, changed",
             Action::Disturb { .. } | Action::Calm => "the network's manners, changed",
             Action::Handle { .. } | Action::LetGo { .. } => "the messages that were taken, and let go",
+            Action::Lead { .. } => "the node saying of itself that it leads",
+            Action::Members { .. } => {
+                "the system's word that it is done, and a majority of the new members naming exactly them"
+            }
         }
     }
 }
@@ -285,8 +320,16 @@ impl fmt::Display for Action {
             Action::Calm => write!(f, "calm"),
             Action::Handle { by } => write!(f, "{by}"),
             Action::LetGo { of } => write!(f, "no more {of}"),
+            Action::Lead { node, at } => write!(f, "ask{} that {node} lead", asked(*at)),
+            Action::Members { of, at } => {
+                write!(f, "ask{} for the members {}", asked(*at), listed(of))
+            }
         }
     }
+}
+
+fn asked(at: Option<NodeId>) -> String {
+    at.map_or_else(String::new, |at| format!(" {at}"))
 }
 
 impl fmt::Display for Hindrance {
@@ -327,6 +370,12 @@ pub enum Capability {
     Load,
     /// Messages that are lost, repeated and reordered one by one.
     Messages,
+    /// Nodes whose data can be taken from them.
+    Wipes,
+    /// A system that hands leadership over when it is asked to.
+    Leadership,
+    /// A system that changes its members when it is asked to.
+    Members,
 }
 
 impl fmt::Display for Capability {
@@ -338,6 +387,9 @@ impl fmt::Display for Capability {
             Capability::Clocks => "a clock of its own for every node (the simulator: rashomon sim)",
             Capability::Load => "load on single processes (the simulator: rashomon sim)",
             Capability::Messages => "hands on single messages (the simulator: rashomon sim)",
+            Capability::Wipes => "nodes whose data can be taken from them",
+            Capability::Leadership => "a system that hands leadership over when asked to",
+            Capability::Members => "a system that changes its members when asked to",
         })
     }
 }
@@ -358,10 +410,23 @@ impl Capabilities {
         Capabilities(BTreeSet::from([Capability::Signals]))
     }
 
-    /// Everything: the simulated world.
+    /// All that a world can do to a system: the simulated world.
     pub fn simulator() -> Self {
-        let beyond = [Capability::Disks, Capability::Clocks, Capability::Load, Capability::Messages];
-        Capabilities(Self::namespaces().0.into_iter().chain(beyond).collect())
+        let beyond = [
+            Capability::Disks,
+            Capability::Clocks,
+            Capability::Load,
+            Capability::Messages,
+            Capability::Wipes,
+        ];
+        Self::namespaces().with(beyond)
+    }
+
+    /// These, too.
+    #[must_use]
+    pub fn with(mut self, more: impl IntoIterator<Item = Capability>) -> Self {
+        self.0.extend(more);
+        self
     }
 
     /// The first of `needs` that is not offered.

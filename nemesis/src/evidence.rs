@@ -4,7 +4,7 @@
 //! address family, a pause of the dead. So an executor only *measures*, and [`judge`] decides from the measurements
 //! alone; a stored run can be judged again. Knows no system calls. Next: [`crate::executor`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rashomon_histories::Nanos;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
 use crate::node::NodeId;
+use crate::view::majority;
 
 /// A process that cannot be confused with another: pids are used again, a pid with its start time is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -131,13 +132,28 @@ pub struct LinkEvidence {
     pub arrived_ns_max: Nanos,
 }
 
-/// What a simulated world's own state shows after an action.
+/// What those who own the nodes know after an action: the books of a simulated world, the files of a real one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorldEvidence {
     /// Whether anything changed.
     pub changed: bool,
     /// What, in words.
     pub seen: String,
+}
+
+/// What came of asking the system for something, by its own word and by what its nodes say of themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedEvidence {
+    /// Whether it said that it is done.
+    pub done: bool,
+    /// What it said, or that it said nothing.
+    pub answer: String,
+    /// Who leads, as far as the nodes say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<NodeId>,
+    /// Whom each node names as members; nodes that name nobody are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub members: BTreeMap<NodeId, BTreeSet<NodeId>>,
 }
 
 /// What was measured around one action.
@@ -148,8 +164,10 @@ pub enum Evidence {
     Process(ProcessEvidence),
     /// Around a change of rules.
     Links(LinkEvidence),
-    /// From the books of a simulated world, which knows.
+    /// From whoever owns the nodes, and knows.
     World(WorldEvidence),
+    /// Around a request to the system.
+    Asked(AskedEvidence),
 }
 
 /// Whether an action took effect. `Installed` is the field's word for a fault in force; of a healing action it says
@@ -205,9 +223,23 @@ pub fn judge(action: &Action, evidence: &Evidence) -> Outcome {
             judge_process(action, seen)
         }
         (Action::Cut { .. } | Action::Mend, Evidence::Links(seen)) => judge_links(action, seen),
+        (Action::Lead { node, .. }, Evidence::Asked(seen)) => judge_asked(seen, seen.leader == Some(*node)),
+        (Action::Members { of, .. }, Evidence::Asked(seen)) => {
+            let names_them = |node: &&NodeId| seen.members.get(node) == Some(of);
+            judge_asked(seen, seen.done && of.iter().filter(names_them).count() >= majority(of.len()))
+        }
         (_, Evidence::World(seen)) if seen.changed => Outcome::Installed,
         (_, Evidence::World(seen)) => Outcome::skipped(seen.seen.clone()),
         _ => Outcome::indeterminate("the evidence is not about this action"),
+    }
+}
+
+/// A system that has been asked may do it later, whatever it answered.
+fn judge_asked(seen: &AskedEvidence, shows: bool) -> Outcome {
+    match shows {
+        true => Outcome::Installed,
+        false if seen.done => Outcome::indeterminate("said to be done, but the nodes do not show it"),
+        false => Outcome::indeterminate(seen.answer.clone()),
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod clock;
 pub mod disk;
 pub mod load;
+pub mod members;
 pub mod messages;
 pub mod outage;
 pub mod partition;
@@ -43,6 +44,10 @@ pub enum Class {
     Load,
     /// Messages lost, repeated, delayed; one such weather at a time.
     Messages,
+    /// Leadership handed over; one at a time.
+    Leadership,
+    /// Members that leave and come back; one change at a time.
+    Members,
 }
 
 /// How a fault is drawn.
@@ -56,7 +61,7 @@ pub struct Legend {
 
 impl Class {
     /// Every class.
-    pub const ALL: [Class; 7] = [
+    pub const ALL: [Class; 9] = [
         Class::Kill,
         Class::Pause,
         Class::Partition,
@@ -64,6 +69,8 @@ impl Class {
         Class::Clock,
         Class::Load,
         Class::Messages,
+        Class::Leadership,
+        Class::Members,
     ];
 
     /// Whether only one fault of this class may be in force at a time.
@@ -80,6 +87,8 @@ impl Class {
             Class::Clock => &[Capability::Clocks],
             Class::Load => &[Capability::Load],
             Class::Messages => &[Capability::Messages],
+            Class::Leadership => &[Capability::Leadership],
+            Class::Members => &[Capability::Members],
         }
     }
 
@@ -93,13 +102,16 @@ impl Class {
             Class::Clock => Legend { label: "clock", colour: "#5b8c5a" },
             Class::Load => Legend { label: "slow", colour: "#b08968" },
             Class::Messages => Legend { label: "messages", colour: "#4a6fa5" },
+            Class::Leadership => Legend { label: "handed over", colour: "#c17c9b" },
+            Class::Members => Legend { label: "members", colour: "#3d8f83" },
         }
     }
 }
 
 /// What a fault decided: what begins it, what ends it, and the story in a few words.
 ///
-/// Every start action is undone by a stop action; the contract test sees to it.
+/// Every start action is undone by a stop action; the contract test sees to it. Actions are performed in order. Where one
+/// asks the system for something, those after it wait until it is so, and are left out where it is not so in time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// To begin it, in order.

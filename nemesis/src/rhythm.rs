@@ -6,7 +6,8 @@
 //! deposed leader then got wrong about a few entries shows only until those keys are written again. A pause must
 //! outlast a client's deadline of a second, or the operations that wake up with the old leader were all asked before
 //! it fell asleep and prove nothing. A kill is often shorter than an election timeout: a vote or a term that was
-//! forgotten counts only if the forgetful node is back while the election still runs. Next: [`crate::schedule`].
+//! forgotten counts only if the forgetful node is back while the election still runs. Members are away for a moment, so that
+//! the way back meets the way out, or long enough for a former member's disk to be taken. Next: [`crate::schedule`].
 
 use rand::RngExt;
 use rand::seq::IndexedRandom;
@@ -65,8 +66,10 @@ pub struct Rhythm {
     pub pause: Vec<Kind>,
     /// How long links stay cut.
     pub partition: Vec<Kind>,
-    /// How long disks, clocks, loads and messages stay in trouble.
+    /// How long disks, clocks, loads and messages stay in trouble, and a change of leader is waited for.
     pub trouble: Vec<Kind>,
+    /// How long members are away.
+    pub members: Vec<Kind>,
     /// How often a partition does not heal but gives way to another in one step.
     pub hand_over_percent: u32,
     /// How often the beginning of a fault is moved onto the end of another that is near.
@@ -93,11 +96,25 @@ pub struct Weights {
     pub load: u32,
     /// Weather on the links.
     pub messages: u32,
+    /// Leadership handed over.
+    pub leadership: u32,
+    /// Members that leave and come back.
+    pub members: u32,
 }
 
 impl Default for Weights {
     fn default() -> Self {
-        Weights { kill: 3, pause: 3, partition: 5, disk: 2, clock: 1, load: 2, messages: 3 }
+        Weights {
+            kill: 3,
+            pause: 3,
+            partition: 5,
+            disk: 2,
+            clock: 1,
+            load: 2,
+            messages: 3,
+            leadership: 2,
+            members: 3,
+        }
     }
 }
 
@@ -112,6 +129,7 @@ impl Default for Rhythm {
             pause: vec![kind(3, 500, 1000), kind(5, 1000, 2200), kind(2, 2200, 4000)],
             partition: vec![kind(2, 350, 900), kind(3, 1500, 2500), kind(3, 2500, 5000)],
             trouble: vec![kind(2, 200, 1000), kind(3, 1000, 4000)],
+            members: vec![kind(3, 100, 800), kind(4, 1500, 3000), kind(2, 3000, 6000)],
             hand_over_percent: 40,
             coincide_percent: 35,
             weights: Weights::default(),
@@ -179,6 +197,7 @@ impl Rhythm {
             ("pause", &self.pause),
             ("partition", &self.partition),
             ("trouble", &self.trouble),
+            ("members", &self.members),
         ] {
             kinds.iter().try_for_each(|kind| check_span(field, kind.lasts))?;
             let weighed = kinds.iter().any(|kind| kind.weight > 0);
@@ -207,6 +226,8 @@ impl Rhythm {
             Class::Pause => &self.pause,
             Class::Partition => &self.partition,
             Class::Disk | Class::Clock | Class::Load | Class::Messages => &self.trouble,
+            Class::Leadership => &self.trouble,
+            Class::Members => &self.members,
         };
         let kind = kinds.choose_weighted(rng, |kind| kind.weight).expect("validated: some kind has a weight");
         kind.lasts.draw(rng)
@@ -222,6 +243,8 @@ impl Rhythm {
             Class::Clock => self.weights.clock,
             Class::Load => self.weights.load,
             Class::Messages => self.weights.messages,
+            Class::Leadership => self.weights.leadership,
+            Class::Members => self.weights.members,
         }
     }
 }

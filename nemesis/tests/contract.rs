@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use rashomon_nemesis::action::Performer;
 use rashomon_nemesis::fault::{ALL, Class, Decision, Fault, Scene, find};
 use rashomon_nemesis::node::nodes;
 use rashomon_nemesis::random::stream;
@@ -34,6 +33,8 @@ struct Paper {
     killed: BTreeSet<NodeId>,
     paused: BTreeSet<NodeId>,
     cut: bool,
+    /// Who takes part, if not all.
+    members: Option<BTreeSet<NodeId>>,
 }
 
 impl Paper {
@@ -64,6 +65,14 @@ impl Paper {
             Action::Disturb { by } => assert_ne!(*by, Default::default()),
             Action::Handle { by } => assert!(!by.from.is_empty() && !by.to.is_empty()),
             Action::Relieve { .. } | Action::Calm | Action::LetGo { .. } => {}
+            Action::Lead { node, at } => {
+                assert!([Some(*node), *at].iter().flatten().all(|node| view.nodes[node].role.is_up()));
+            }
+            Action::Members { of, at } => {
+                assert!(of.is_subset(&view.all()) && of.len() * 2 > view.nodes.len());
+                assert!(at.is_none_or(|at| view.nodes[&at].role.is_up()));
+                self.members = (*of != view.all()).then(|| of.clone());
+            }
         }
     }
 }
@@ -81,11 +90,13 @@ fn check(fault: &dyn Fault, view: &View, decision: &Decision) {
         );
         assert!(!action.must_show().is_empty());
     }
-    assert!(decision.start.iter().all(|action| action.performer() == Performer::Nemesis));
-    let undone: Vec<_> = decision.start.iter().map(|action| action.undo().unwrap()).collect();
-    assert_eq!(undone, decision.stop);
+    let restores_members = |action: &Action| matches!(action, Action::Members { .. });
+    let undone: Vec<_> = decision.start.iter().filter_map(Action::undo).collect();
+    let stops = decision.stop.iter().filter(|action| !restores_members(action));
+    assert!(undone.iter().eq(stops), "{decision:?}");
     decision.stop.iter().for_each(|action| paper.perform(action, view));
-    assert!(paper.killed.is_empty() && paper.paused.is_empty() && !paper.cut, "{decision:?}");
+    let is_whole = paper.killed.is_empty() && paper.paused.is_empty() && paper.members.is_none();
+    assert!(is_whole && !paper.cut, "{decision:?}");
 }
 
 #[test]
@@ -123,7 +134,7 @@ fn every_fault_is_declared_and_documented() {
             "{}",
             fault.name()
         );
-        assert_eq!(fault.needs().len(), 1);
+        assert!(!fault.needs().is_empty());
         let colour = fault.legend().colour;
         assert!(colour.len() == 7 && colour.starts_with('#') && !fault.legend().label.is_empty());
         assert!((1..=7).contains(&fault.nodes_min()));

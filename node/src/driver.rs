@@ -100,7 +100,8 @@ pub fn open_log<D: Disk, R: DeserializeOwned>(
     settings: &Settings,
     segment_bytes: usize,
 ) -> Result<(Wal<D>, Recovered<R>), StorageError> {
-    let (mut wal, recovered) = Wal::open_with(disk, settings.node, segment_bytes, settings.defects)?;
+    let (mut wal, recovered) =
+        Wal::open_with(disk, settings.node, segment_bytes, settings.first_incarnation, settings.defects)?;
     if [Defect::R03, Defect::P02, Defect::Z01].into_iter().any(|defect| settings.defects.has(defect)) {
         wal.stop_syncing();
     }

@@ -62,6 +62,10 @@ pub struct Settings {
     pub snapshot_entries: u64,
     /// Seed of the election timeouts.
     pub seed: u64,
+    /// The incarnation that an empty disk begins with. A node whose disk was lost is a new server under an old name: it must not
+    /// give the names again that it has given operations before, or it takes an old operation's outcome for a new one's. So
+    /// it is another one whenever the disk may have been lost: drawn at random, or counted by whoever takes the disk.
+    pub first_incarnation: Incarnation,
     /// Planted defects.
     pub defects: Defects,
 }
@@ -126,6 +130,7 @@ impl Settings {
             operation_ms: 3_000,
             snapshot_entries: SNAPSHOT_ENTRIES,
             seed: 0,
+            first_incarnation: Incarnation(1),
             defects: Defects::NONE,
         }
     }

@@ -176,11 +176,12 @@ async fn all_nodes_killed_at_once_come_back_with_everything() {
         for value in 0..20 {
             write(&mut client, "x", value).await;
         }
+        let before = processes.status(2).await.unwrap().incarnation;
         (0..3).for_each(|number| processes.kill(number));
         (0..3).for_each(|number| processes.start_node(number));
         let mut client = connect(processes.address(2)).await;
         assert_eq!(read(&mut client, "x").await, Reply::Value(Some(19)));
-        assert_eq!(processes.status(2).await.unwrap().incarnation, 2);
+        assert_eq!(processes.status(2).await.unwrap().incarnation, before + 1);
     }
 }
 
@@ -329,7 +330,7 @@ async fn status_tells_who_and_what_a_node_is() {
         assert_eq!(status.node, NodeId(leader as u32 + 1));
         assert_eq!(status.leader, Some(status.node));
         assert_eq!((status.protocol.as_str(), status.reads.as_str()), (protocol, "read-index"));
-        assert!(status.term > 0 && status.defects.is_empty() && status.incarnation == 1);
+        assert!(status.term > 0 && status.defects.is_empty() && status.incarnation > 0);
     }
 }
 

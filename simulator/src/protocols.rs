@@ -1,5 +1,6 @@
 //! The protocols that can be simulated. Adding one is a file under [`crate::invariants`] and a line here.
 
+use rashomon_nemesis::{Capabilities, Capability};
 use rashomon_node::paxos::Paxos;
 use rashomon_node::raft::Raft;
 use rashomon_node::zab::Zab;
@@ -18,14 +19,23 @@ pub struct Entry {
     pub kinds: &'static [&'static str],
     /// Runs a world of it to its end.
     pub run: fn(&Setup) -> Outcome,
+    /// What it does when it is asked to.
+    pub asks: &'static [Capability],
+}
+
+impl Entry {
+    const fn of<P: Inspect>() -> Self {
+        Self { name: P::NAME, kinds: P::KINDS, run: |setup| World::<P>::new(setup).run(), asks: P::ASKS }
+    }
+
+    /// All that may be done to a simulated cluster of it.
+    pub fn capabilities(&self) -> Capabilities {
+        Capabilities::simulator().with(self.asks.iter().copied())
+    }
 }
 
 /// Every protocol; the first one is the default.
-pub const REGISTRY: &[Entry] = &[
-    Entry { name: "raft", kinds: Raft::KINDS, run: |setup| World::<Raft>::new(setup).run() },
-    Entry { name: "paxos", kinds: Paxos::KINDS, run: |setup| World::<Paxos>::new(setup).run() },
-    Entry { name: "zab", kinds: Zab::KINDS, run: |setup| World::<Zab>::new(setup).run() },
-];
+pub const REGISTRY: &[Entry] = &[Entry::of::<Raft>(), Entry::of::<Paxos>(), Entry::of::<Zab>()];
 
 /// A name that no protocol has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

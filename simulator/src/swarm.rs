@@ -49,6 +49,11 @@ pub fn vary(mut setup: Setup, fixed: Fixed) -> Setup {
         }
     }
     vary_rhythm(&mut setup, rng);
+    // Every other seed has logs that are cut all the time: snapshots under way are where restarts and laggards meet.
+    let rng = &mut stream(setup.seed, "tiny snapshots", 0);
+    if rng.random_bool(0.5) {
+        setup.node.snapshot_entries = *[10, 10, 20, 50].choose(rng).expect("a constant list");
+    }
     setup
 }
 
@@ -65,8 +70,13 @@ fn vary_rhythm(setup: &mut Setup, rng: &mut impl Rng) {
         clock: weight(Class::Clock),
         load: weight(Class::Load),
         messages: weight(Class::Messages),
+        ..setup.rhythm.weights
     };
     let gap =
         *[(100, 600), (300, 1_500), (1_000, 3_000), (2_000, 5_000)].choose(rng).expect("a constant list");
     setup.rhythm.gap = Span::new(gap.0, gap.1);
+    // From a stream of their own: what other seeds are remembered for stays as it was.
+    let rng = &mut stream(setup.seed, "swarm members", 0);
+    setup.rhythm.weights.leadership = rng.random_range(1..=8);
+    setup.rhythm.weights.members = rng.random_range(1..=12);
 }

@@ -1,12 +1,13 @@
 //! A world: nodes, network, disks, clocks and clients on one time line, and the nemesis among them.
 //!
 //! The loop takes what is due first and lets it happen; everything else follows from that. Files, in the order in which
-//! an operation meets them: [`asking`] (clients), [`serving`] (nodes), [`breaking`] (faults), [`handling`] (single
-//! messages and records, for directed schedules), [`settling`] (how a run
+//! an operation meets them: [`asking`] (clients), [`serving`] (nodes), [`breaking`] (faults), [`errands`] (those that the
+//! system is asked for), [`handling`] (single messages and records, for directed schedules), [`settling`] (how a run
 //! ends: safety under faults first, then everything is healed and progress is required).
 
 mod asking;
 mod breaking;
+mod errands;
 mod handling;
 mod serving;
 mod settling;
@@ -29,6 +30,7 @@ use crate::outcome::{Counts, Outcome};
 use crate::queue::{Queue, Slab, Slot};
 use crate::setup::{Given, Setup};
 use crate::trace::{Trace, What};
+use errands::Errands;
 use handling::Hands;
 use settling::Stage;
 
@@ -61,6 +63,8 @@ enum Due {
     Retry(Attempt),
     /// The schedule has something to do.
     Faults,
+    /// It is time to look whether what the system was asked for is so.
+    Errands,
     /// It is time to look how far the run is.
     Look,
 }
@@ -97,6 +101,7 @@ pub struct World<P: Inspect> {
     /// What the schedule looks for, and the messages that it handles.
     hands: Hands<P::Message>,
     faults: Vec<Instance>,
+    errands: Errands,
     stage: Stage,
     counts: Counts,
     invariants: Invariants,
@@ -145,6 +150,7 @@ impl<P: Inspect> World<P> {
             schedule: Recording::new(steps(setup)),
             hands: Hands::new(setup.watched()),
             faults: Vec::new(),
+            errands: Errands::default(),
             stage: Stage::Breaking,
             counts: Counts::default(),
             invariants: Invariants::new(count),
@@ -212,6 +218,7 @@ impl<P: Inspect> World<P> {
             Due::Expired(attempt) => self.expire(attempt),
             Due::Retry(attempt) => self.retry(attempt),
             Due::Faults => self.follow_schedule(),
+            Due::Errands => self.look_after_errands(),
             Due::Look => self.look(),
         }
     }

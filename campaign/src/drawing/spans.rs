@@ -188,6 +188,10 @@ fn told(report: &Report) -> String {
             format!(": process {}, {} before, {} after", seen.process.pid, seen.before, seen.after)
         }
         Some(Evidence::World(seen)) => format!(": {}", seen.seen),
+        Some(Evidence::Asked(seen)) => {
+            let leads = seen.leader.map(|leader| format!("; {leader} leads")).unwrap_or_default();
+            format!(": {}{leads}", legible(&seen.answer, WORDS_MAX))
+        }
         Some(Evidence::Links(seen)) => {
             let mut facts = Vec::new();
             if !seen.cut.is_empty() {

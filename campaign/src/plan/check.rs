@@ -1,5 +1,6 @@
 //! What a plan must satisfy before anything is started: every refusal names the setting and what was expected.
 
+use rashomon_nemesis::Capability;
 use rashomon_nemesis::fault::registry::missing;
 
 use rashomon_node::defect::Defect;
@@ -54,11 +55,25 @@ pub fn check(plan: &Plan) -> Result<(), BadInput> {
             plan.clients, plan.nodes
         )));
     }
+    check_snapshot_entries(plan.snapshot_entries)?;
     check_faults(plan)?;
     if let Some(given) = &plan.schedule {
-        given.check(plan.nodes, &plan.arena.capabilities(), &SEEN.into())?;
+        given.check(plan.nodes, &plan.capabilities()?, &SEEN.into())?;
     }
     check_system(plan)
+}
+
+/// Refuses thresholds of snapshots that make no sense.
+///
+/// # Errors
+/// [`BadInput`] with the bounds.
+pub fn check_snapshot_entries(entries: Option<u64>) -> Result<(), BadInput> {
+    match entries {
+        Some(entries) if !(1..=1_000_000_000).contains(&entries) => {
+            Err(BadInput(format!("--snapshot-entries {entries}: expected 1 to 1000000000")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_system(plan: &Plan) -> Result<(), BadInput> {
@@ -72,6 +87,7 @@ fn check_system(plan: &Plan) -> Result<(), BadInput> {
     system
         .check(plan.protocol.as_deref(), !plan.defects.is_empty(), plan.workload()?.objects())
         .map_err(|error| BadInput(error.to_string()))?;
+    system.check_snapshots(plan.snapshot_entries).map_err(|error| BadInput(error.to_string()))?;
     system.program().map(drop).map_err(|error| BadInput(error.to_string()))
 }
 
@@ -81,7 +97,7 @@ fn check_faults(plan: &Plan) -> Result<(), BadInput> {
             return Err(BadInput(format!("--faults: {name} stands twice")));
         }
     }
-    let offered = plan.arena.capabilities();
+    let offered = plan.capabilities()?;
     for fault in plan.fault_set()? {
         let nodes = plan.nodes as usize;
         if nodes < fault.nodes_min() {
@@ -92,10 +108,15 @@ fn check_faults(plan: &Plan) -> Result<(), BadInput> {
             )));
         }
         if let Some(missing) = missing(fault, &offered) {
-            let (name, arena) = (fault.name(), plan.arena);
-            return Err(BadInput(format!(
-                "--faults: {name} needs {missing}, which --arena {arena} does not offer"
-            )));
+            let name = fault.name();
+            let lacks = match (missing, &plan.protocol) {
+                (Capability::Leadership | Capability::Members, Some(protocol)) => {
+                    format!("{} under {protocol} is not", plan.system)
+                }
+                (Capability::Leadership | Capability::Members, None) => format!("{} is not", plan.system),
+                _ => format!("--arena {} does not offer", plan.arena),
+            };
+            return Err(BadInput(format!("--faults: {name} needs {missing}, which {lacks}")));
         }
     }
     Ok(())

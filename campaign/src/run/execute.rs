@@ -28,6 +28,7 @@ use crate::run::conclude::{Played, conclude};
 use crate::run::control::Control;
 use crate::run::convergence::divergence;
 use crate::run::drive::{Clock, Driver, Handle};
+use crate::run::errands::{ANSWER_WAIT, Asking};
 use crate::run::faults::{Faults, Notes, State};
 use crate::run::folder::Folder;
 use crate::run::look::Look;
@@ -132,7 +133,12 @@ impl Stage {
             data: folder.data(&node.to_string()),
         };
         let members = arena.nodes().map(member).collect();
-        let cluster = Cluster { members, protocol: plan.protocol.clone(), seed: plan.seed };
+        let cluster = Cluster {
+            members,
+            protocol: plan.protocol.clone(),
+            seed: plan.seed,
+            snapshot_entries: plan.snapshot_entries,
+        };
         let mut commands = BTreeMap::new();
         for (index, member) in cluster.members.iter().enumerate() {
             let Launch { program, arguments, environment } =
@@ -188,6 +194,12 @@ impl Stage {
             wake: Rc::clone(&wake),
             clock,
             notes: driver.handle(),
+            asking: Asking {
+                admin: system.admin(&cluster, ANSWER_WAIT),
+                probe: Arc::clone(&probe),
+                nodes: nodes.borrow().all().collect(),
+                state: Rc::clone(&state),
+            },
         };
         let look = Look {
             probe: Arc::clone(&probe),

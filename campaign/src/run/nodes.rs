@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use rashomon_nemesis::{NodeId, ProcessIdentity};
 
 use crate::arena::process::Signal;
@@ -31,6 +32,8 @@ pub struct Nodes {
     paused: BTreeSet<NodeId>,
     /// Ended by themselves: told once.
     deaths_told: BTreeSet<(NodeId, i32)>,
+    /// How often data were taken from a node.
+    taken_count: u32,
 }
 
 impl Nodes {
@@ -45,6 +48,7 @@ impl Nodes {
             down: BTreeSet::new(),
             paused: BTreeSet::new(),
             deaths_told: BTreeSet::new(),
+            taken_count: 0,
             commands,
         };
         for node in nodes.commands.keys().copied().collect::<Vec<_>>() {
@@ -79,6 +83,22 @@ impl Nodes {
     pub fn process(&self, node: NodeId) -> Option<ProcessIdentity> {
         let process = self.processes.get(&node).filter(|process| process.exit().is_none())?;
         Some(ProcessIdentity { pid: process.pid().unsigned_abs(), started: process.start_ticks() })
+    }
+
+    /// Takes the data of a node that does not run from it, and says where they are kept.
+    ///
+    /// # Errors
+    /// When the folder cannot be renamed.
+    ///
+    /// # Panics
+    /// When there is no such node.
+    pub fn take_data(&mut self, node: NodeId) -> anyhow::Result<PathBuf> {
+        let data = &self.commands.get(&node).expect("schedules name nodes of the plan").cwd;
+        self.taken_count += 1;
+        let mut kept = data.clone().into_os_string();
+        kept.push(format!("-taken-{}", self.taken_count));
+        std::fs::rename(data, &kept).with_context(|| format!("{}: cannot be renamed", data.display()))?;
+        Ok(kept.into())
     }
 
     /// Remembers that the nemesis killed, paused or resumed it, so that its silence is no surprise.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rashomon_histories::Nanos;
 use rashomon_nemesis::Fault;
+use rashomon_nemesis::fault::registry::{missing, offered};
 use rashomon_nemesis::fault::{self, SIMULATED};
 use rashomon_node::api::{NodeId, Retries};
 use rashomon_node::defect::{Defect, Home};
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::SimArgs;
 use crate::exit::BadInput;
+use crate::plan::check_snapshot_entries;
 
 /// With hidden retries on, an attempt gets this share of the call's deadline.
 const ATTEMPTS_PER_CALL: u32 = 4;
@@ -66,7 +68,7 @@ impl SimPlan {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let faults = match &args.faults {
             Some(names) => names.iter().filter(|name| *name != "none").cloned().collect(),
-            None => SIMULATED.iter().map(|name| (*name).to_owned()).collect(),
+            None => SimPlan::default_faults(protocol)?,
         };
         let plan = SimPlan {
             format: 1,
@@ -86,8 +88,17 @@ impl SimPlan {
         Ok(plan)
     }
 
+    /// All that a sound node has to bear, as far as clusters of this protocol can be asked for it.
+    ///
+    /// # Errors
+    /// [`BadInput`] when the protocol cannot be simulated.
+    pub fn default_faults(protocol: &str) -> Result<Vec<String>, BadInput> {
+        let entry = protocols::find(protocol).map_err(|error| BadInput(format!("--protocol: {error}")))?;
+        Ok(offered(SIMULATED, &entry.capabilities()).into_iter().map(str::to_owned).collect())
+    }
+
     fn check(&self) -> Result<(), BadInput> {
-        self.entry()?;
+        let offered = self.entry()?.capabilities();
         if self.workload()?.adapter().is_some() {
             return Err(BadInput(format!(
                 "--workload {}: its operations are made of several, which simulated clients cannot",
@@ -99,9 +110,7 @@ impl SimPlan {
             foreign.map_err(|error| BadInput(format!("--defect: {error}")))?;
         }
         self.reads()?;
-        if self.snapshot_entries == Some(0) {
-            return Err(BadInput("--snapshot-entries 0: expected at least 1".to_owned()));
-        }
+        check_snapshot_entries(self.snapshot_entries)?;
         if !(self.rate > 0.0 && self.rate <= 100_000.0) {
             return Err(BadInput(format!("--rate {}: expected more than 0, at most 100000", self.rate)));
         }
@@ -118,6 +127,10 @@ impl SimPlan {
                 return Err(BadInput(format!(
                     "--faults: {name} needs at least {least} nodes, --nodes is {nodes}"
                 )));
+            }
+            if let Some(missing) = missing(fault, &offered) {
+                let (name, protocol) = (fault.name(), &self.protocol);
+                return Err(BadInput(format!("--faults: {name} needs {missing}, which {protocol} is not")));
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use rashomon_nemesis::NodeId;
 
 use super::argument::Argument;
 use super::cluster::{Cluster, Member, NodeScope};
-use super::description::{ClientKind, Description, ProbeKind};
+use super::description::{Admin, AdminKind, ClientKind, Description, ProbeKind};
 use super::template::Placeholder;
 
 /// Longest time that a file may ask a run to wait for something, in milliseconds.
@@ -45,10 +45,34 @@ impl Description {
         }
         check_command("client", self.client.kind == ClientKind::Program, &self.client.command)?;
         check_command("probe", self.probe.kind == ProbeKind::Program, &self.probe.command)?;
+        if let Some(admin) = &self.admin {
+            self.check_admin(admin)?;
+        }
         if self.client.serializable_reads && self.client.kind != ClientKind::EtcdV3Json {
             return Err("client.serializable_reads is for the kind etcd-v3-json".to_owned());
         }
         self.check_templates()
+    }
+
+    fn check_admin(&self, admin: &Admin) -> Result<(), String> {
+        let commands = [&admin.leadership_command, &admin.members_command];
+        let has_command = commands.iter().any(|command| !command.is_empty());
+        match admin.kind {
+            AdminKind::Program if !has_command => {
+                Err("admin.kind = \"program\" needs admin.leadership_command or admin.members_command"
+                    .to_owned())
+            }
+            AdminKind::RashomonNode if has_command => {
+                Err("commands of admin are for admin.kind = \"program\"".to_owned())
+            }
+            _ => {
+                let mut named = admin.leadership.iter().chain(&admin.members);
+                match named.find(|protocol| !self.protocols.contains(protocol)) {
+                    Some(unknown) => Err(format!("admin: {unknown:?} is not among its protocols")),
+                    None => Ok(()),
+                }
+            }
+        }
     }
 
     /// Expands everything once for a cluster that does not exist.
@@ -59,16 +83,31 @@ impl Description {
             data: PathBuf::from("/"),
         });
         let protocol = self.protocols.first().cloned();
-        let cluster = Cluster { members: members.collect(), protocol, seed: 0 };
+        let cluster = Cluster { members: members.collect(), protocol, seed: 0, snapshot_entries: None };
         let node = || NodeScope::new(&cluster, self.ports, Path::new("/"), 0);
         let asking = || node().with(Placeholder::TimeoutMs, 0);
         let uses = [
             ("node.arguments", &self.node.arguments, node()),
             ("node.defect_arguments", &self.node.defect_arguments, node().with(Placeholder::Defect, "")),
+            (
+                "node.snapshot_arguments",
+                &self.node.snapshot_arguments,
+                node().with(Placeholder::SnapshotEntries, 1),
+            ),
             ("client.command", &self.client.command, asking().with(Placeholder::Process, 0)),
             ("probe.command", &self.probe.command, asking()),
         ];
-        for (field, arguments, scope) in &uses {
+        let commands = self.admin.iter().flat_map(|admin| {
+            [
+                (
+                    "admin.leadership_command",
+                    &admin.leadership_command,
+                    asking().with(Placeholder::Heir, "n1"),
+                ),
+                ("admin.members_command", &admin.members_command, asking().with(Placeholder::Members, "n1")),
+            ]
+        });
+        for (field, arguments, scope) in uses.iter().chain(&commands.collect::<Vec<_>>()) {
             for argument in *arguments {
                 argument.expand(scope).map_err(|meaningless| format!("{field}: {meaningless}"))?;
             }

@@ -17,6 +17,8 @@ pub struct Cluster {
     pub protocol: Option<String>,
     /// The plan's seed.
     pub seed: u64,
+    /// After how many entries nodes take a snapshot, if the plan says so.
+    pub snapshot_entries: Option<u64>,
 }
 
 /// One node of a run.
@@ -104,6 +106,7 @@ impl Scope for MemberScope<'_> {
             Placeholder::Protocol => self.cluster.protocol.clone(),
             Placeholder::Seed => Some(self.cluster.seed.to_string()),
             Placeholder::Folder | Placeholder::Defect | Placeholder::Process | Placeholder::TimeoutMs => None,
+            Placeholder::SnapshotEntries | Placeholder::Heir | Placeholder::Members => None,
         }
     }
 

@@ -30,6 +30,9 @@ pub struct Description {
     pub probe: Probe,
     /// Who speaks to it.
     pub client: Client,
+    /// How it is asked for another leader or other members, where it can be.
+    #[serde(default)]
+    pub admin: Option<Admin>,
 }
 
 /// Ports of every node.
@@ -63,6 +66,9 @@ pub struct Node {
     /// Arguments added once per planted defect of the node. Without them the system has no defects to offer.
     #[serde(default)]
     pub defect_arguments: Vec<Argument>,
+    /// Arguments added where the plan says after how many entries a snapshot is taken. Without them it cannot say so.
+    #[serde(default)]
+    pub snapshot_arguments: Vec<Argument>,
     /// Environment variables, beside those of the run.
     #[serde(default)]
     pub environment: BTreeMap<String, Template>,
@@ -151,5 +157,36 @@ pub enum ClientKind {
     /// etcd's keyed registers by its v3 JSON gateway.
     EtcdV3Json,
     /// A program of the user's that speaks JSON lines on its standard input and output.
+    Program,
+}
+
+/// How the system is asked for another leader or other members.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// Who asks.
+    pub kind: AdminKind,
+    /// For `rashomon-node`: protocols that hand leadership over.
+    #[serde(default)]
+    pub leadership: Vec<String>,
+    /// For `rashomon-node`: protocols that change their members.
+    #[serde(default)]
+    pub members: Vec<String>,
+    /// For `program`: the command line that has the node `{heir}` lead. It ends with 0 when that is so.
+    #[serde(default)]
+    pub leadership_command: Vec<Argument>,
+    /// For `program`: the command line that makes exactly the nodes `{members}` members, names joined by commas. It ends
+    /// with 0 when that is so; the probe must tell members, too.
+    #[serde(default)]
+    pub members_command: Vec<Argument>,
+}
+
+/// The ways to ask there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdminKind {
+    /// The reference node's own operations.
+    RashomonNode,
+    /// Programs of the user's.
     Program,
 }

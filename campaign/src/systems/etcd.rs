@@ -276,9 +276,7 @@ impl Probe for StatusProbe {
                 view: NodeView { role, term: status.raft_term.parse().unwrap_or(0) },
                 is_ready: knows_leader,
                 applied: status.raft_applied_index.parse().ok(),
-                digest: None,
-                defects: Vec::new(),
-                reads: None,
+                ..NodeStatus::default()
             })
         }))
     }

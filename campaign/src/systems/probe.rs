@@ -2,7 +2,7 @@
 //!
 //! An answer may be late or wrong. What is known of a node's process (down, paused) is the run's to add.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ pub struct NodeStatus {
     pub defects: Vec<String>,
     /// How it makes reads linearizable, or `local` if it does not; unknown where the system does not say.
     pub reads: Option<String>,
+    /// Who takes part, as far as it knows; empty where the system does not say.
+    pub members: BTreeSet<NodeId>,
 }
 
 /// Asks nodes for their role.

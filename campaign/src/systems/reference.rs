@@ -18,6 +18,7 @@ use rashomon_workloads::{BoxedClient, CallError, Client, Connector, ErrorCode, O
 use smol_str::SmolStr;
 use tokio::time::Instant;
 
+use super::admin::{Admin, NotDone, Wish};
 use super::probe::{Addresses, NodeStatus, Probe, address, within};
 use super::{ClientSettings, Retries};
 
@@ -90,6 +91,40 @@ impl NodeClient {
     }
 }
 
+/// Asks reference nodes for another leader or other members.
+#[derive(Debug)]
+pub struct AdminCalls {
+    addresses: Addresses,
+    timeout: Duration,
+}
+
+impl AdminCalls {
+    /// Of these nodes; what takes longer than `timeout` counts as unanswered.
+    pub fn new(addresses: BTreeMap<NodeId, SocketAddr>, timeout: Duration) -> Self {
+        AdminCalls { addresses, timeout }
+    }
+}
+
+impl Admin for AdminCalls {
+    fn ask(&self, at: NodeId, wish: Wish) -> BoxedFuture<'_, Result<(), NotDone>> {
+        Box::pin(async move {
+            let address = address(&self.addresses, at).map_err(NotDone::surely)?;
+            let connection = api::Client::connect(address, self.timeout).await;
+            let mut connection =
+                connection.map_err(|error| NotDone::surely(format!("{address}: {error}")))?;
+            let member = |node: NodeId| api::NodeId(node.0);
+            let admin = match wish {
+                Wish::Lead(heir) => api::Admin::Lead(member(heir)),
+                Wish::Members(members) => api::Admin::Members(members.into_iter().map(member).collect()),
+            };
+            match connection.operate(api::Operation::Admin(admin), self.timeout).await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(NotDone { definite: error.is_definite(), text: error.to_string() }),
+            }
+        })
+    }
+}
+
 /// Asks reference nodes for their status.
 #[derive(Debug)]
 pub struct StatusProbe {
@@ -123,6 +158,7 @@ impl Probe for StatusProbe {
                 digest: Some(status.digest),
                 defects: status.defects,
                 reads: Some(status.reads),
+                members: status.members.iter().map(|member| NodeId(member.0)).collect(),
             })
         }))
     }

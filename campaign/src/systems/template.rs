@@ -45,11 +45,17 @@ pub enum Placeholder {
     Process,
     /// See [`Placeholder::doc`].
     TimeoutMs,
+    /// See [`Placeholder::doc`].
+    SnapshotEntries,
+    /// See [`Placeholder::doc`].
+    Heir,
+    /// See [`Placeholder::doc`].
+    Members,
 }
 
 impl Placeholder {
     /// Every placeholder, those of a node first.
-    pub const ALL: [Placeholder; 13] = [
+    pub const ALL: [Placeholder; 16] = [
         Placeholder::Id,
         Placeholder::Name,
         Placeholder::Address,
@@ -63,6 +69,9 @@ impl Placeholder {
         Placeholder::Defect,
         Placeholder::Process,
         Placeholder::TimeoutMs,
+        Placeholder::SnapshotEntries,
+        Placeholder::Heir,
+        Placeholder::Members,
     ];
 
     /// As it stands between braces.
@@ -81,6 +90,9 @@ impl Placeholder {
             Placeholder::Defect => "defect",
             Placeholder::Process => "process",
             Placeholder::TimeoutMs => "timeout_ms",
+            Placeholder::SnapshotEntries => "snapshot_entries",
+            Placeholder::Heir => "heir",
+            Placeholder::Members => "members",
         }
     }
 
@@ -101,6 +113,13 @@ impl Placeholder {
             Placeholder::Process => "number of the client process; in the client's command only",
             Placeholder::TimeoutMs => {
                 "how long a call or a probe may take; in commands of client and probe only"
+            }
+            Placeholder::SnapshotEntries => {
+                "entries after which a snapshot is taken; in snapshot_arguments only"
+            }
+            Placeholder::Heir => "name of the node that is to lead; in leadership_command only",
+            Placeholder::Members => {
+                "names of those who are to take part, joined by commas; in members_command only"
             }
         }
     }
@@ -351,14 +370,14 @@ mod tests {
         messages.push(parse(&"x".repeat(5000)).unwrap_err().to_string());
         messages.push(parse("--key={process}").unwrap().expand(&NODES[0]).unwrap_err().to_string());
         expect![[r#"
-            {nmae}: nothing is called {nmae}; there are {id}, {name}, {address}, {data}, {client_port}, {peer_port}, {node_count}, {protocol}, {seed}, {folder}, {defect}, {process}, {timeout_ms}, {each:JOINT}…{end}, {others:JOINT}…{end}
+            {nmae}: nothing is called {nmae}; there are {id}, {name}, {address}, {data}, {client_port}, {peer_port}, {node_count}, {protocol}, {seed}, {folder}, {defect}, {process}, {timeout_ms}, {snapshot_entries}, {heir}, {members}, {each:JOINT}…{end}, {others:JOINT}…{end}
             {name: a single '{': write {{ or }} for a brace that is meant as such
             name}: a single '}': write {{ or }} for a brace that is meant as such
             {each:,}{name}: {each:…} and {others:…} need an {end} each, and cannot stand in each other
             {end}: {each:…} and {others:…} need an {end} each, and cannot stand in each other
             {each:,}{others:,}{end}{end}: {each:…} and {others:…} need an {end} each, and cannot stand in each other
-            {}: nothing is called {}; there are {id}, {name}, {address}, {data}, {client_port}, {peer_port}, {node_count}, {protocol}, {seed}, {folder}, {defect}, {process}, {timeout_ms}, {each:JOINT}…{end}, {others:JOINT}…{end}
-            {each}: nothing is called {each}; there are {id}, {name}, {address}, {data}, {client_port}, {peer_port}, {node_count}, {protocol}, {seed}, {folder}, {defect}, {process}, {timeout_ms}, {each:JOINT}…{end}, {others:JOINT}…{end}
+            {}: nothing is called {}; there are {id}, {name}, {address}, {data}, {client_port}, {peer_port}, {node_count}, {protocol}, {seed}, {folder}, {defect}, {process}, {timeout_ms}, {snapshot_entries}, {heir}, {members}, {each:JOINT}…{end}, {others:JOINT}…{end}
+            {each}: nothing is called {each}; there are {id}, {name}, {address}, {data}, {client_port}, {peer_port}, {node_count}, {protocol}, {seed}, {folder}, {defect}, {process}, {timeout_ms}, {snapshot_entries}, {heir}, {members}, {each:JOINT}…{end}, {others:JOINT}…{end}
             5000 bytes: expected at most 4096
             "--key={process}" uses {process} (number of the client process; in the client's command only), which has no value here"#]].assert_eq(&messages.join("\n"));
     }

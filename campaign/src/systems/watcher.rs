@@ -9,11 +9,12 @@
 //! ```
 //!
 //! The role is `leader`, `follower`, `candidate` or `unknown`; the term (epoch, ballot), by which a deposed leader is told
-//! from its successor, may be left out. When the node is silent, so is the program: a line older than [`FRESH`] counts as no
+//! from its successor, may be left out; so may `"members":["n1","n2","n3"]`, those who take part, which shows a change of
+//! members to be in force. When the node is silent, so is the program: a line older than [`FRESH`] counts as no
 //! answer. A program that ends is started again at the next question. Starting one per question would cost more than
 //! the answer: an interpreter takes longer to start than a probe may take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -61,6 +62,8 @@ struct Line {
     role: ToldRole,
     #[serde(default)]
     term: u64,
+    #[serde(default)]
+    members: BTreeSet<NodeId>,
 }
 
 /// The roles that a program may tell; whether a process runs is not its to say.
@@ -127,7 +130,8 @@ fn parse(line: &str) -> Result<NodeStatus, String> {
         ToldRole::Candidate => (Role::Candidate, false),
         ToldRole::Unknown => (Role::Unknown, true),
     };
-    Ok(NodeStatus { view: NodeView { role, term: told.term }, is_ready, ..NodeStatus::default() })
+    let (view, members) = (NodeView { role, term: told.term }, told.members);
+    Ok(NodeStatus { view, is_ready, members, ..NodeStatus::default() })
 }
 
 impl Probe for ProgramProbe {

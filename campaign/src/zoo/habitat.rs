@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rashomon_nemesis::fault::registry::offered;
 use rashomon_nemesis::fault::{SIMULATED, find};
 use rashomon_node::api::Retries;
 use rashomon_node::defect::{Defect, Home};
@@ -51,7 +52,9 @@ impl Habitat {
     pub fn new(protocol: &str, defect: Option<Defect>, duration_ms: u64) -> Self {
         let description = defect.map(Defect::description);
         let circumstances = description.map_or(&[][..], |description| description.faults);
-        let mut faults: Vec<&str> = SIMULATED.to_vec();
+        let entry = rashomon_simulator::protocols::find(protocol);
+        let mut faults: Vec<&str> =
+            entry.map_or(SIMULATED.to_vec(), |entry| offered(SIMULATED, &entry.capabilities()));
         let needed = CIRCUMSTANCES.iter().filter(|(name, _)| circumstances.contains(name));
         for fault in needed.flat_map(|(_, faults)| faults.iter()).filter(|name| find(name).is_ok()) {
             if !faults.contains(fault) {

@@ -234,7 +234,8 @@ impl Fault for Outage {
     fn needs(&self) -> &'static [Capability] {
         match self.means {
             Means::Kill | Means::Pause => self.class.needs(),
-            Means::PowerLoss | Means::Wipe => &[Capability::Disks],
+            Means::PowerLoss => &[Capability::Disks],
+            Means::Wipe => &[Capability::Wipes],
         }
     }
 

@@ -3,6 +3,7 @@
 use super::clock::ClockFault;
 use super::disk::DiskFault;
 use super::load::Load;
+use super::members::{ChangeMembers, TransferLeadership};
 use super::messages::Weather;
 use super::outage::Outage;
 use super::partition::Partition;
@@ -45,12 +46,15 @@ pub const ALL: &[&dyn Fault] = &[
     &Weather::LOSSY,
     &Weather::REPEATING,
     &Weather::REORDERING,
+    &TransferLeadership,
+    &ChangeMembers::CHANGE,
+    &ChangeMembers::REPLACE,
 ];
 
-/// The faults of a run that names none.
-pub const DEFAULT: &[&str] = &["kill", "pause", "partition"];
+/// The faults of a run that names none, as far as arena and system offer what they need.
+pub const DEFAULT: &[&str] = &["kill", "pause", "partition", "transfer-leadership", "change-members"];
 
-/// The faults of a simulated run that names none: all that a sound node has to bear. A disk that comes back empty is not
+/// The faults of a simulated run that names none, as far as the protocol offers what they need: all that a sound node has to bear. A disk that comes back empty is not
 /// among them, as no protocol here promises anything then.
 pub const SIMULATED: &[&str] = &[
     "kill",
@@ -67,7 +71,19 @@ pub const SIMULATED: &[&str] = &[
     "lossy",
     "repeating",
     "reordering",
+    "transfer-leadership",
+    "change-members",
+    "replace-member",
 ];
+
+/// Those of these names for which all is on offer.
+///
+/// # Panics
+/// When no fault has one of these names: for the lists above.
+pub fn offered<'a>(names: &[&'a str], offered: &Capabilities) -> Vec<&'a str> {
+    let is_offered = |name: &&&str| missing(find(name).expect("the lists name faults"), offered).is_none();
+    names.iter().filter(is_offered).copied().collect()
+}
 
 /// A name that no fault has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rashomon_histories::Nanos;
 
 use super::{Ending, Instance, InstanceId, Step};
-use crate::action::Action;
+use crate::action::{Action, Capability};
 use crate::fault::{Class, Decision};
 use crate::grudge::Grudge;
 use crate::node::NodeId;
@@ -84,11 +84,17 @@ impl InForce {
         })
     }
 
-    /// What was probed of `nodes`, with what is held down or paused here shown as such: a probe may be late.
+    /// What was probed of `nodes`, with what is held down or paused here shown as such: a probe may be late. Who is no
+    /// member counts for nothing, as if it were down.
     pub(crate) fn overlay(&self, nodes: &BTreeSet<NodeId>, view: &View) -> View {
         let seen = |node: &NodeId| view.nodes.get(node).copied().unwrap_or_default();
         let mut overlaid: View = nodes.iter().map(|node| (*node, seen(node))).collect();
         for action in self.running.iter().flat_map(|running| &running.instance.decision.start) {
+            if let Action::Members { of, .. } = action {
+                for node in nodes.difference(of) {
+                    overlaid.nodes.insert(*node, NodeView { role: Role::Down, term: seen(node).term });
+                }
+            }
             let role = if matches!(action, Action::Pause { .. }) { Role::Paused } else { Role::Down };
             if let Some(node) = action.takes_out() {
                 overlaid.nodes.insert(node, NodeView { role, term: seen(&node).term });
@@ -103,12 +109,12 @@ impl InForce {
     }
 
     /// The next step of the final heal: one fault in force ends, or, when none is left, whatever the view still
-    /// shows broken is healed.
-    pub(crate) fn wind_down(&mut self, nodes: &BTreeSet<NodeId>, view: &View, links: bool) -> Step {
+    /// shows broken is healed, and who takes part is as it was at first.
+    pub(crate) fn wind_down(&mut self, nodes: &BTreeSet<NodeId>, view: &View, broken: &Broken) -> Step {
         if let Some(id) = self.running.first().map(|running| running.instance.id) {
             return Step::End(self.end(id).expect("its id was just read from the list"));
         }
-        let mut actions = if links { vec![Action::Mend] } else { Vec::new() };
+        let mut actions = if broken.links { vec![Action::Mend] } else { Vec::new() };
         for node in nodes {
             match view.nodes.get(node).map(|seen| seen.role) {
                 Some(Role::Paused) => actions.push(Action::Resume { node: *node }),
@@ -116,6 +122,26 @@ impl InForce {
                 _ => {}
             }
         }
+        if broken.members {
+            actions.push(Action::Members { of: nodes.clone(), at: None });
+        }
         Step::Heal { actions }
+    }
+}
+
+/// What a schedule may have broken, so that it must be mended whatever the view shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Broken {
+    pub(crate) links: bool,
+    pub(crate) members: bool,
+}
+
+impl Broken {
+    /// By actions that need these.
+    pub(crate) fn by<'a>(needs: impl IntoIterator<Item = &'a Capability>) -> Self {
+        needs.into_iter().fold(Self::default(), |broken, need| Self {
+            links: broken.links || *need == Capability::Links,
+            members: broken.members || *need == Capability::Members,
+        })
     }
 }

@@ -17,9 +17,8 @@ use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rashomon_histories::Nanos;
 
-use super::in_force::{InForce, Running};
+use super::in_force::{Broken, InForce, Running};
 use super::{Instance, InstanceId, ScheduleError, Step, Steps};
-use crate::action::Capability;
 use crate::fault::{Class, Decision, Fault, Scene};
 use crate::node::NodeId;
 use crate::random::{Stream, stream};
@@ -114,9 +113,9 @@ impl Schedule {
         })
     }
 
-    /// Whether any of its faults needs links.
-    fn needs_links(&self) -> bool {
-        self.faults.iter().any(|fault| fault.needs().contains(&Capability::Links))
+    /// What its faults may break.
+    fn broken(&self) -> Broken {
+        Broken::by(self.faults.iter().flat_map(|fault| fault.needs()))
     }
 
     /// The next due moment on the plan's time line: the end of a fault, or else the slot.
@@ -258,7 +257,7 @@ impl Steps for Schedule {
         match self.stage {
             Stage::Breaking => {}
             Stage::Healing => {
-                let step = self.in_force.wind_down(&self.nodes, view, self.needs_links());
+                let step = self.in_force.wind_down(&self.nodes, view, &self.broken());
                 if matches!(step, Step::Heal { .. }) {
                     self.stage = Stage::Healed;
                 }

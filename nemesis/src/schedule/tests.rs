@@ -64,6 +64,8 @@ impl World {
             }
             Action::Hamper { .. } | Action::Relieve { .. } | Action::Disturb { .. } | Action::Calm => {}
             Action::Handle { .. } | Action::LetGo { .. } => {}
+            // Whoever leads or takes part: nothing is out of service by that.
+            Action::Lead { .. } | Action::Members { .. } => {}
         }
     }
 }
@@ -120,7 +122,11 @@ fn drive(faults: &[&str], count: u32, seed: u64, seconds: u64, late: Nanos) -> S
                         && world.out.is_empty()
                         && world.cut.is_none()
                 );
-                assert!(actions.iter().all(|action| *action == Action::Mend), "nothing else is left to heal");
+                let is_owed = |action: &Action| match action {
+                    Action::Members { of, .. } => of.len() == count as usize,
+                    other => *other == Action::Mend,
+                };
+                assert!(actions.iter().all(is_owed), "nothing else is left to heal: {actions:?}");
             }
             Step::Done => {
                 assert_eq!(schedule.next(now, &view), Step::Done);
@@ -131,7 +137,8 @@ fn drive(faults: &[&str], count: u32, seed: u64, seconds: u64, late: Nanos) -> S
     panic!("no end in 10,000 steps");
 }
 
-const DEFAULT: &[&str] = crate::fault::DEFAULT;
+/// The faults by which figures are kept: those that any system can bear.
+const DEFAULT: &[&str] = &["kill", "pause", "partition"];
 
 #[test]
 fn the_same_seed_and_views_give_the_same_schedule() {

@@ -12,10 +12,10 @@ use super::condition::Watch;
 use super::deed::Deed;
 use super::{Condition, Entry, Observation, Timeline, TimelineError};
 use crate::action::Capability;
-use crate::fault::{Class, Scene};
+use crate::fault::Scene;
 use crate::node::NodeId;
 use crate::random::stream;
-use crate::schedule::in_force::InForce;
+use crate::schedule::in_force::{Broken, InForce};
 use crate::schedule::{Instance, InstanceId, Step, Steps};
 use crate::view::View;
 
@@ -37,7 +37,7 @@ pub struct Directed {
     entries: Vec<Prepared>,
     rounds: u32,
     rest: Nanos,
-    links: bool,
+    broken: Broken,
     place: Place,
     /// The node that the last condition was about.
     it: Option<NodeId>,
@@ -113,7 +113,7 @@ impl Directed {
         if !timeline.is_story() {
             entries.sort_by_key(|entry| entry.at);
         }
-        let links = entries.iter().any(|entry| entry.deed.class() == Class::Partition);
+        let broken = Broken::by(entries.iter().flat_map(|entry| entry.deed.class().needs()));
         let watch = entries.first().and_then(|entry| entry.when.clone()).map(Watch::new);
         let place = Place {
             round: 1,
@@ -130,7 +130,7 @@ impl Directed {
             entries,
             rounds: timeline.rounds.max(1),
             rest: Nanos::from_millis(timeline.rest_ms),
-            links,
+            broken,
             place,
             it: None,
             in_force: InForce::default(),
@@ -253,7 +253,7 @@ impl Steps for Directed {
         }
         self.view = view.clone();
         if now >= self.heal_at {
-            let step = self.in_force.wind_down(&self.nodes, view, self.links);
+            let step = self.in_force.wind_down(&self.nodes, view, &self.broken);
             self.healed = matches!(step, Step::Heal { .. });
             return step;
         }

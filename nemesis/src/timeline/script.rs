@@ -18,7 +18,7 @@ use crate::action::{Action, Capability};
 use crate::fault::{Class, Decision};
 use crate::grudge::Grudge;
 use crate::node::NodeId;
-use crate::schedule::in_force::InForce;
+use crate::schedule::in_force::{Broken, InForce};
 use crate::schedule::{Instance, InstanceId, Step, Steps};
 use crate::view::View;
 
@@ -59,6 +59,9 @@ pub struct Script {
     /// Whether the final heal mended the links, even if none was cut.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mends: bool,
+    /// Whether the final heal restored the members, even if all were there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restores: bool,
     /// In order of beginning.
     #[serde(default)]
     pub faults: Vec<Scripted>,
@@ -109,10 +112,11 @@ impl Script {
             return Err(ScriptError::OutOfOrder { name, at, problem });
         }
         let heal_at = self.heal_at.unwrap_or(duration);
-        let links = self.mends || self.needs().contains(&Capability::Links);
+        let broken = Broken::by(&self.needs());
+        let broken = Broken { links: self.mends || broken.links, members: self.restores || broken.members };
         let (ahead, yielding) = (self.faults.clone().into(), BTreeSet::new());
         let in_force = InForce::default();
-        Ok(Follow { nodes, heal_at, ahead, in_force, yielding, links, re_aims: false, healed: false })
+        Ok(Follow { nodes, heal_at, ahead, in_force, yielding, broken, re_aims: false, healed: false })
     }
 
     /// The same without this node, those after it moving up; faults that only it had are left out.
@@ -120,13 +124,21 @@ impl Script {
     pub fn without_node(&self, gone: NodeId) -> Script {
         let moved = |node: NodeId| if node > gone { NodeId(node.0 - 1) } else { node };
         let rest = |action: &Action| -> Option<Action> {
-            match action {
+            let grudge = match action {
+                Action::Cut { grudge } => grudge,
                 Action::Handle { by } => return Some(Action::Handle { by: by.without(gone, &moved)? }),
                 Action::LetGo { of } => return Some(Action::LetGo { of: of.without(gone, &moved)? }),
-                _ => {}
-            }
-            let Action::Cut { grudge } = action else {
-                return (action.node() != Some(gone)).then(|| action.renamed(&moved));
+                Action::Members { of, at } => {
+                    let of: BTreeSet<_> =
+                        of.iter().copied().filter(|node| *node != gone).map(moved).collect();
+                    let at = at.filter(|at| *at != gone).map(moved);
+                    return (!of.is_empty()).then_some(Action::Members { of, at });
+                }
+                Action::Lead { node, at } if *node != gone => {
+                    let at = at.filter(|at| *at != gone).map(moved);
+                    return Some(Action::Lead { node: moved(*node), at });
+                }
+                other => return (other.node() != Some(gone)).then(|| other.renamed(&moved)),
             };
             let pairs = grudge.pairs().filter(|(to, from)| *to != gone && *from != gone);
             let grudge: Grudge = pairs.map(|(to, from)| (moved(to), moved(from))).collect();
@@ -173,6 +185,7 @@ impl Scripted {
         let of = |action: &Action| match action {
             Action::Cut { grudge } => grudge.nodes(),
             Action::Handle { by } | Action::LetGo { of: by } => by.from.union(&by.to).copied().collect(),
+            Action::Members { of, .. } => of.clone(),
             other => other.node().into_iter().collect(),
         };
         self.start.iter().chain(&self.stop).flat_map(of).collect()
@@ -195,7 +208,7 @@ pub struct Follow {
     in_force: InForce,
     /// Those in force that let another begin first at the moment of their end.
     yielding: BTreeSet<InstanceId>,
-    links: bool,
+    broken: Broken,
     re_aims: bool,
     healed: bool,
 }
@@ -244,7 +257,7 @@ impl Steps for Follow {
             return Step::Done;
         }
         if now >= self.heal_at {
-            let step = self.in_force.wind_down(&self.nodes, view, self.links);
+            let step = self.in_force.wind_down(&self.nodes, view, &self.broken);
             self.healed = matches!(step, Step::Heal { .. });
             return step;
         }
@@ -340,6 +353,7 @@ impl<S: Steps> Steps for Recording<S> {
             Step::Heal { actions } => {
                 self.script.heal_at = Some(now);
                 self.script.mends = actions.contains(&Action::Mend);
+                self.script.restores = actions.iter().any(|action| matches!(action, Action::Members { .. }));
             }
             Step::Wait { .. } | Step::Done => {}
         }

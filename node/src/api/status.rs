@@ -54,7 +54,7 @@ pub struct Status {
     pub applied: u64,
     /// Digest of the state at `applied`: equal on all nodes at equal `applied`.
     pub digest: u64,
-    /// How many times the node has been started on its data.
+    /// Rises with each start of the node on its data, from a number drawn when these were empty.
     pub incarnation: u64,
     /// Ids of the planted defects in force: empty on a sound node.
     pub defects: Vec<String>,

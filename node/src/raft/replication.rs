@@ -348,7 +348,10 @@ impl Raft {
         wanted.extend(leadership.admin.change.iter().flat_map(|change| change.learners()));
         for peer in wanted.iter().copied().filter(|peer| *peer != node) {
             let progress = leadership.progress.entry(peer).or_insert_with(|| Progress::new(next, now));
-            progress.departs_at = None;
+            if progress.departs_at.is_some() {
+                // It was no member for a while, and may have come back without what it had.
+                *progress = Progress::new(next, now);
+            }
         }
         let departs_at = now + self.config.election_ms.end;
         leadership.progress.retain(|peer, progress| {

@@ -28,10 +28,10 @@ use tracing::{info, warn};
 use crate::api::Status;
 use crate::driver;
 use crate::paxos::Paxos;
-use crate::protocol::Protocol;
+use crate::protocol::{Incarnation, Protocol};
 use crate::raft::Raft;
 use crate::replica::Replica;
-use crate::settings::{Reads, SettingsError};
+use crate::settings::{Reads, Settings, SettingsError};
 use crate::storage::wal::SEGMENT_BYTES;
 use crate::storage::{FileDisk, Recovered, StorageError};
 use crate::zab::Zab;
@@ -60,6 +60,9 @@ pub enum ServerError {
     WriterGone,
 }
 
+/// The first incarnation of an empty disk is drawn below this: ids leave room for 2^24 incarnations.
+const FIRST_INCARNATION_MAX: u64 = 1 << 23;
+
 /// Runs a node until a signal asks it to stop.
 ///
 /// # Errors
@@ -73,7 +76,9 @@ pub async fn run(options: Options) -> Result<(), ServerError> {
 }
 
 async fn serve<P: Protocol>(options: Options) -> Result<(), ServerError> {
-    let settings = options.settings();
+    // A name that this node has given on a disk since lost comes again only by one chance in millions.
+    let first_incarnation = Incarnation(rand::random_range(1..FIRST_INCARNATION_MAX));
+    let settings = Settings { first_incarnation, ..options.settings() };
     settings.check_for(P::NAME)?;
     P::check(&settings)?;
     options.check_observers(&settings)?;

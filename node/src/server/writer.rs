@@ -124,7 +124,9 @@ mod tests {
     fn g08_what_a_failed_sync_did_not_write_is_reported_durable() {
         for (defects, reported) in [(Defects::NONE, false), (Defects::from_iter([Defect::G08]), true)] {
             let disk = FailingDisk { syncs: 0, fails_from: 2 };
-            let (mut wal, _) = Wal::open_with::<u64>(disk, NodeId(1), 4096, defects).unwrap();
+            let (mut wal, _) =
+                Wal::open_with::<u64>(disk, NodeId(1), 4096, crate::protocol::Incarnation(1), defects)
+                    .unwrap();
             assert_eq!(wal.append(&[encode_batch(&[1_u64])]).is_ok(), reported);
         }
     }

@@ -46,10 +46,10 @@ impl<D: Disk> Wal<D> {
         node: NodeId,
         segment_bytes: usize,
     ) -> Result<(Self, Recovered<R>), StorageError> {
-        Self::open_with(disk, node, segment_bytes, Defects::NONE)
+        Self::open_with(disk, node, segment_bytes, Incarnation(1), Defects::NONE)
     }
 
-    /// The same, with planted defects.
+    /// The same; an empty disk begins with the incarnation `first`. With planted defects.
     ///
     /// # Errors
     /// Those of [`Wal::open`], less what a defect overlooks.
@@ -57,6 +57,7 @@ impl<D: Disk> Wal<D> {
         mut disk: D,
         node: NodeId,
         segment_bytes: usize,
+        first: Incarnation,
         defects: Defects,
     ) -> Result<(Self, Recovered<R>), StorageError> {
         let segments = disk.segments().map_err(|source| failed("listing the segments", source))?;
@@ -97,7 +98,7 @@ impl<D: Disk> Wal<D> {
         }
         let (segment, size, offset) = position;
         let sequence = reader.sequence;
-        let incarnation = reader.incarnation + 1;
+        let incarnation = (reader.incarnation + 1).max(if reader.incarnation == 0 { first.0 } else { 0 });
         let mut wal = Self {
             disk,
             node,

@@ -33,7 +33,7 @@ fn open(files: &Files) -> Result<Recovered<(u64, Vec<u8>)>, StorageError> {
 fn open_with(files: &Files, defect: Defect) -> Result<Recovered<(u64, Vec<u8>)>, StorageError> {
     let disk = MemoryDisk::holding(files);
     let defects = Defects::from_iter([defect]);
-    Wal::open_with(disk, NODE, SEGMENT_BYTES, defects).map(|(_, recovered)| recovered)
+    Wal::open_with(disk, NODE, SEGMENT_BYTES, Incarnation(1), defects).map(|(_, recovered)| recovered)
 }
 
 /// The files after `count` batches, and after each of them where its frame ends in the last file.
@@ -359,7 +359,8 @@ fn g06_part_of_a_torn_frame_is_replayed_and_gone_the_next_time() {
 fn g07_a_power_loss_takes_a_segment_whose_name_was_not_synced() {
     for (defects, lost) in [(Defects::NONE, false), (Defects::from_iter([Defect::G07]), true)] {
         let disk = MemoryDisk::default();
-        let (mut wal, _) = Wal::open_with::<(u64, Vec<u8>)>(disk, NODE, SEGMENT_BYTES, defects).unwrap();
+        let (mut wal, _) =
+            Wal::open_with::<(u64, Vec<u8>)>(disk, NODE, SEGMENT_BYTES, Incarnation(1), defects).unwrap();
         for number in 0..12 {
             wal.append(&[encode_batch(&batch(number))]).unwrap();
         }

@@ -3,6 +3,7 @@
 use rashomon_nemesis::random::stream;
 use rashomon_node::api::NodeId;
 use rashomon_node::defect::{Defect, Defects};
+use rashomon_node::protocol::Incarnation;
 use rashomon_node::storage::wal::encode_batch;
 use rashomon_node::storage::{Recovered, StorageError, Wal};
 
@@ -16,7 +17,7 @@ fn open(disk: &SimDisk) -> Result<(Wal<SimDisk>, Recovered<u64>), StorageError> 
 
 fn open_with(disk: &SimDisk, defects: Defects) -> Result<(Wal<SimDisk>, Recovered<u64>), StorageError> {
     disk.open();
-    let opened = Wal::open_with(disk.clone(), NodeId(1), SMALL_SEGMENT_BYTES, defects);
+    let opened = Wal::open_with(disk.clone(), NodeId(1), SMALL_SEGMENT_BYTES, Incarnation(1), defects);
     disk.complete();
     opened
 }

@@ -20,10 +20,12 @@ pub mod raft;
 mod recovery;
 pub mod zab;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
+use std::rc::Rc;
 
 use rashomon_histories::Nanos;
+use rashomon_nemesis::{Capability, NodeId as NodeName};
 use rashomon_node::api::{NodeId, Operation, RegisterOperation, Role};
 use rashomon_node::machine::Command;
 use rashomon_node::protocol::{Protocol, Ticket, View};
@@ -33,8 +35,28 @@ use serde::Serialize;
 
 use mirror::Mirror;
 
+/// Who decides together: of each group a majority (joint consensus, Raft 6); without a group, of all nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Voters {
+    /// The groups.
+    pub groups: Vec<Vec<NodeId>>,
+}
+
+impl Voters {
+    /// Whether those that `have` it are a majority of each group, or of `count` nodes where there is no group.
+    pub(crate) fn decide(&self, count: usize, have: impl Fn(NodeId) -> bool) -> bool {
+        let all = (1..=count).map(|node| NodeId(u32::try_from(node).expect("a cluster has few nodes")));
+        let is_majority =
+            |group: &[NodeId]| group.iter().filter(|node| have(**node)).count() * 2 > group.len();
+        match self.groups.is_empty() {
+            true => is_majority(&all.collect::<Vec<_>>()),
+            false => self.groups.iter().all(|group| is_majority(group)),
+        }
+    }
+}
+
 /// What a record says to somebody who checks, in words that fit every protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     /// From now on it is in this term (ballot, epoch), and has promised itself to nobody, or to this node.
     Promise {
@@ -45,12 +67,16 @@ pub enum Said {
     },
     /// This entry stands in the log, and nothing after it.
     Entry(Entry),
+    /// So does this one, and from here on these decide.
+    Voters(Entry, Rc<Voters>),
     /// The log begins after this position, whose entry had this term.
     Base {
         /// The position.
         index: u64,
         /// The term.
         term: u64,
+        /// Who decides from there on; none: who did so at first.
+        voters: Option<Rc<Voters>>,
     },
     /// The log ends with this position.
     End {
@@ -79,6 +105,8 @@ pub trait Inspect: Protocol {
 
     /// What its messages and records are called in their written form: what directed schedules may look for.
     const KINDS: &'static [&'static str];
+    /// What it does when it is asked to, beside serving clients.
+    const ASKS: &'static [Capability] = &[];
 
     /// What a record says.
     fn said(record: &Self::Record) -> Said;
@@ -179,7 +207,7 @@ impl Seen {
             }
             for said in said {
                 // A gap was told when it was written.
-                let _ = log.hear(*said);
+                let _ = log.hear(said);
             }
             logs.push(log.clone());
         }
@@ -228,12 +256,20 @@ impl Invariants {
         self.findings.broke(law, || detail);
     }
 
-    /// A node's disk was taken from it: nothing of it need be there any more.
+    /// A node's disk was taken from it: nothing of it need be there any more, and no promise holds. It is a new server.
     pub fn forgiven(&mut self, node: usize) {
+        self.promises.forgotten(node);
         let seen = &mut self.nodes[node];
         seen.disk = Mirror::default();
         seen.promise = None;
         seen.under_way.clear();
+    }
+
+    /// Whether these alone decide, by what a node has on its disk; false for a protocol that does not say who does.
+    pub(crate) fn decided_on_disk_by(&self, node: usize, members: &BTreeSet<NodeName>) -> bool {
+        let voters = self.nodes[node].disk.voters();
+        let [group] = &voters.groups[..] else { return false };
+        group.iter().map(|member| NodeName(member.0)).eq(members.iter().copied())
     }
 
     /// A node was started on these records.
@@ -244,7 +280,7 @@ impl Invariants {
         for record in records {
             match P::said(record) {
                 Said::Promise { term, to } => promise = Some((term, to)),
-                said => drop(mirror.hear(said)),
+                said => drop(mirror.hear(&said)),
             }
         }
         let seen = &mut self.nodes[node];
@@ -256,6 +292,7 @@ impl Invariants {
     /// A node has made a step.
     pub fn stepped<P: Inspect>(&mut self, now: Nanos, node: usize, output: &Output<P>, replica: &Replica<P>) {
         self.findings.now = now;
+        let voters = self.nodes[node].memory.voters();
         self.written::<P>(node, output);
         let view = replica.core().view();
         let before = self.nodes[node].view.replace(view);
@@ -268,7 +305,7 @@ impl Invariants {
             completeness::check(&mut self.findings, node, view.term, log, &self.committed);
         }
         if before.is_none_or(|before| before.commit < view.commit) {
-            self.committed.learn(&mut self.findings, node, (view.term, view.commit), &self.nodes);
+            self.committed.learn(&mut self.findings, node, (view.term, view.commit), &voters, &self.nodes);
         }
         if !output.applied.is_empty() {
             self.decisions.applied(&mut self.findings, node, &output.applied);
@@ -294,7 +331,7 @@ impl Invariants {
                     self.promises.made(&mut self.findings, node, term, to);
                 } else {
                     // A gap was told when it was written.
-                    let _ = seen.disk.hear(said);
+                    let _ = seen.disk.hear(&said);
                 }
             }
         }
@@ -316,10 +353,10 @@ impl Invariants {
             seen.memory = Mirror::default();
         }
         for said in &said {
-            if seen.memory.hear(*said).is_err() {
+            if seen.memory.hear(said).is_err() {
                 self.findings
                     .broke(matching::GAPLESS, || format!("{} writes {said:?} after a gap", name(node)));
-            } else if let Said::Entry(entry) = said {
+            } else if let Said::Entry(entry) | Said::Voters(entry, _) = said {
                 self.matching.written(&mut self.findings, node, *entry, &seen.memory);
             }
         }

@@ -1,6 +1,7 @@
 //! Multi-Paxos, shown to those who check. Its slots are no log in Raft's sense: an acceptor may accept them out of order
 //! and learn others. So of its records promises are checked; the rest is what nodes apply and answer.
 
+use rashomon_nemesis::Capability;
 use rashomon_node::api::{NodeId, Role};
 use rashomon_node::paxos::Paxos;
 use rashomon_node::paxos::basic::Ballot;
@@ -12,6 +13,7 @@ use super::{Inspect, Said};
 impl Inspect for Paxos {
     /// The round that a node speaks of is that of its own attempt or of whom it follows, whichever it is at.
     const TERM_RISES: bool = false;
+    const ASKS: &'static [Capability] = &[Capability::Leadership];
 
     const KINDS: &'static [&'static str] = &[
         "Hello",

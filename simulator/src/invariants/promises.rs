@@ -20,6 +20,12 @@ impl Promises {
         Self { terms: vec![0; nodes], votes: FxHashMap::default() }
     }
 
+    /// A node is a new server from now on.
+    pub(crate) fn forgotten(&mut self, node: usize) {
+        self.terms[node] = 0;
+        self.votes.retain(|(of, _), _| *of != node);
+    }
+
     /// A node has made a promise durable.
     pub(crate) fn made(&mut self, findings: &mut Findings, node: usize, term: u64, to: Option<NodeId>) {
         let before = std::mem::replace(&mut self.terms[node], term);

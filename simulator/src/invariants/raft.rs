@@ -1,10 +1,14 @@
 //! Raft, shown to those who check.
 
+use std::rc::Rc;
+
+use rashomon_nemesis::Capability;
 use rashomon_node::raft::Raft;
 use rashomon_node::raft::log::Payload;
+use rashomon_node::raft::membership::Membership;
 use rashomon_node::raft::message::Record;
 
-use super::{Entry, Inspect, Said, fingerprint, of_bytes};
+use super::{Entry, Inspect, Said, Voters, fingerprint, of_bytes};
 
 impl Inspect for Raft {
     const KINDS: &'static [&'static str] = &[
@@ -32,20 +36,33 @@ impl Inspect for Raft {
         "Entry",
         "Snapshot",
     ];
+    const ASKS: &'static [Capability] = &[Capability::Leadership, Capability::Members];
 
     fn said(record: &Record) -> Said {
         match record {
             Record::HardState(hard) => Said::Promise { term: hard.term.0, to: hard.vote },
-            Record::Snapshot(image) => Said::Base { index: image.last.index.0, term: image.last.term.0 },
-            Record::Entry(entry) => Said::Entry(Entry {
-                index: entry.index.0,
-                term: entry.term.0,
-                fingerprint: match &entry.payload {
-                    Payload::Noop => 0,
-                    Payload::Command(command) => fingerprint(Some(command)),
-                    Payload::Membership(membership) => of_bytes(membership),
-                },
-            }),
+            Record::Snapshot(image) => Said::Base {
+                index: image.last.index.0,
+                term: image.last.term.0,
+                voters: Some(voters(&image.membership)),
+            },
+            Record::Entry(entry) => {
+                let said = |fingerprint| Entry { index: entry.index.0, term: entry.term.0, fingerprint };
+                match &entry.payload {
+                    Payload::Noop => Said::Entry(said(0)),
+                    Payload::Command(command) => Said::Entry(said(fingerprint(Some(command)))),
+                    Payload::Membership(membership) => {
+                        Said::Voters(said(of_bytes(membership)), voters(membership))
+                    }
+                }
+            }
         }
     }
+}
+
+/// Old and new voters each, while both decide; learners are in neither (Raft 6; thesis 4.2.1).
+fn voters(membership: &Membership) -> Rc<Voters> {
+    let groups = [membership.voters(), membership.outgoing()];
+    let groups = groups.into_iter().filter(|group| !group.is_empty()).map(<[_]>::to_vec).collect();
+    Rc::new(Voters { groups })
 }

@@ -46,7 +46,7 @@ impl Inspect for Zab {
             }),
             Record::Truncated { last } => Said::End { last: last.0 },
             Record::Checkpoint(checkpoint) => {
-                Said::Base { index: checkpoint.snapshot.index, term: checkpoint.zxid.epoch.0 }
+                Said::Base { index: checkpoint.snapshot.index, term: checkpoint.zxid.epoch.0, voters: None }
             }
         }
     }

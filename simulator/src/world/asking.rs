@@ -8,6 +8,7 @@ use rashomon_node::api::{CallError, Reply};
 use rashomon_workloads::client::Outcome as Called;
 use rashomon_workloads::{Answer as Asked, Context, ErrorCode, Generator as _, completion};
 
+use super::errands::NEMESIS;
 use super::{Due, World};
 use crate::clients::{Answer, Attempt, Client, Open, Parcel, moment};
 use crate::invariants::{self, Inspect, SYSTEM_IMAGE};
@@ -79,6 +80,9 @@ impl<P: Inspect> World<P> {
             Parcel::Answer { attempt, answer } => return self.answered(attempt, answer),
             Parcel::Request { attempt, node, request, connection } => (attempt, node, request, connection),
         };
+        if attempt.client == NEMESIS {
+            return self.deliver_errand(attempt, request);
+        }
         let client = &mut self.clients[attempt.client as usize];
         let host = &mut self.nodes[node];
         let answer = match (&host.process, connection) {
@@ -118,6 +122,9 @@ impl<P: Inspect> World<P> {
     }
 
     fn answered(&mut self, attempt: Attempt, answer: Answer) {
+        if attempt.client == NEMESIS {
+            return self.errand_answered(attempt, answer);
+        }
         let index = attempt.client as usize;
         let client = &mut self.clients[index];
         if !client.waits_for(attempt) {

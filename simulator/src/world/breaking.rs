@@ -15,8 +15,9 @@ use rashomon_nemesis::{
     Role, View,
 };
 use rashomon_node::api;
-use rashomon_node::protocol::View as CoreView;
+use rashomon_node::protocol::{Incarnation, View as CoreView};
 
+use super::errands::Deed;
 use super::{Due, World, position};
 use crate::invariants::Inspect;
 use crate::network;
@@ -33,56 +34,51 @@ impl<P: Inspect> World<P> {
             let view = self.view();
             match self.schedule.next(self.now, &view) {
                 Step::Begin(instance) => self.begin_fault(instance),
-                Step::End(ending) => self.end_fault(&ending),
+                Step::End(ending) => self.end_fault(ending),
                 Step::Wait { until } => return self.queue.plan(until, Due::Faults),
-                Step::Heal { actions } => {
-                    let mut reports = self.perform_all(&actions);
-                    reports.extend(self.heal());
-                    let value = Value::from_data(&reports).expect("reports have text keys");
-                    self.note(HEALED, value);
-                }
+                Step::Heal { actions } => self.restore(actions),
                 Step::Done => return self.stage.healed(self.now),
             }
         }
     }
 
     fn begin_fault(&mut self, instance: Instance) {
-        let reports = self.perform_all(&instance.decision.start);
-        let record = Record {
-            id: instance.id.0,
-            phase: "begin",
-            outcome: &combined(&reports),
-            story: &instance.decision.story,
-            since: self.now,
-            actions: &reports,
-            replaces: instance.replaces.map(|id| id.0),
-        };
-        let value = Value::from_data(&record).expect("a record has text keys");
-        self.note(&instance.name, value);
+        let deed = Deed::begin(&instance);
+        self.send_out(deed, instance.decision.start.clone());
         self.faults.push(instance);
     }
 
-    fn end_fault(&mut self, ending: &Ending) {
-        let reports = self.perform_all(&ending.actions);
-        let outcome = combined(&reports);
-        let record = Record {
-            id: ending.id.0,
-            phase: "end",
-            outcome: &outcome,
-            story: "",
-            since: self.now,
-            actions: &reports,
-            replaces: None,
-        };
-        let value = Value::from_data(&record).expect("a record has text keys");
-        self.note(&ending.name, value);
+    fn end_fault(&mut self, ending: Ending) {
+        self.give_up_on(ending.id);
+        self.send_out(Deed::end(&ending), ending.actions);
     }
 
-    fn perform_all(&mut self, actions: &[Action]) -> Vec<Report> {
+    /// Records what a deed came to, its first action begun at `since`.
+    pub(super) fn note_deed(&mut self, deed: &Deed, since: Nanos, reports: &[Report]) {
+        let (id, phase, name, story, replaces) = match deed {
+            Deed::Begin { id, name, story, replaces } => (id, "begin", name, story.as_str(), *replaces),
+            Deed::End { id, name } => (id, "end", name, "", None),
+            Deed::Heal => {
+                return self.note(HEALED, Value::from_data(&reports).expect("reports have text keys"));
+            }
+        };
+        let record = Record {
+            id: id.0,
+            phase,
+            outcome: &combined(reports),
+            story,
+            since,
+            actions: reports,
+            replaces: replaces.map(|id| id.0),
+        };
+        self.note(name, Value::from_data(&record).expect("a record has text keys"));
+    }
+
+    pub(super) fn perform_all(&mut self, actions: &[Action]) -> Vec<Report> {
         actions.iter().map(|action| self.perform_one(action)).collect()
     }
 
-    fn perform_one(&mut self, action: &Action) -> Report {
+    pub(super) fn perform_one(&mut self, action: &Action) -> Report {
         if let Action::Start { node } = action {
             let node = position(*node);
             let outcome = match self.nodes[node].is_down() {
@@ -210,7 +206,9 @@ impl<P: Inspect> World<P> {
     }
 
     fn wipe(&mut self, node: usize) -> String {
-        self.nodes[node].disk.wipe();
+        let host = &mut self.nodes[node];
+        host.disk.wipe();
+        host.settings.first_incarnation = Incarnation(u64::from(host.start) + 1);
         self.die(node, "its disk was wiped".into());
         self.invariants.forgiven(node);
         "its disk is empty".into()
@@ -288,7 +286,7 @@ impl<P: Inspect> World<P> {
 
 impl<P: Inspect> Executor for World<P> {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::simulator()
+        Capabilities::simulator().with(P::ASKS.iter().copied())
     }
 
     fn measure(
@@ -300,7 +298,9 @@ impl<P: Inspect> Executor for World<P> {
             Action::Kill { node } => self.signal(*node, process, Self::kill),
             Action::Pause { node } => self.signal(*node, process, Self::pause),
             Action::Resume { node } => self.signal(*node, process, Self::resume),
-            Action::Start { .. } => Err(ExecutorError::NotMine),
+            Action::Start { .. } | Action::Lead { .. } | Action::Members { .. } => {
+                Err(ExecutorError::NotMine)
+            }
             Action::Cut { grudge } => {
                 self.network.grudge = grudge.clone();
                 Ok(Evidence::Links(self.probe()))

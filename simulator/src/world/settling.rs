@@ -3,6 +3,7 @@
 //! bound is missed, it is told who is stuck, and where.
 
 use rashomon_histories::Nanos;
+use rashomon_node::api::NodeId;
 
 use super::{Due, World};
 use crate::invariants::Inspect;
@@ -60,18 +61,32 @@ impl Stage {
     }
 }
 
+/// Whom a node holds to be members, where its protocol says so.
+fn members(members: &[NodeId]) -> String {
+    if members.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> = members.iter().map(NodeId::to_string).collect();
+    format!(", members {}", named.join(" "))
+}
+
 impl<P: Inspect> World<P> {
     /// Looks how far the run is, and lets it go on to the next stage.
     pub(super) fn look(&mut self) {
         let now = self.now;
         let is_quiet = self.clients.iter().all(|client| client.open.is_none());
+        if self.stage != Stage::Breaking {
+            self.restore_again();
+        }
         match self.stage {
             Stage::Breaking => {}
             Stage::Healed { since } => {
-                if is_quiet && self.is_led() {
+                if is_quiet && self.is_led() && !self.errands.are_open() {
                     self.generator.begin_final();
                     self.stage = Stage::Reading { since: now, asked: false };
                     self.ask();
+                } else if self.is_led() && self.errands.are_open() {
+                    self.give_up_after(since, "the members are not all back");
                 } else {
                     self.give_up_after(since, "no leader that all follow");
                 }
@@ -118,8 +133,12 @@ impl<P: Inspect> World<P> {
                 let leader = view.leader.map_or("nobody".to_owned(), |leader| leader.to_string());
                 let (applied, waiting) = (live.replica.machine().applied(), host.inbox.len());
                 format!(
-                    "{:?} of term {}, follows {leader}, log to {}, committed {}, applied {applied}, {waiting} waiting",
-                    view.role, view.term, view.last, view.commit
+                    "{:?} of term {}, follows {leader}, log to {}, committed {}, applied {applied}, {waiting} waiting{}",
+                    view.role,
+                    view.term,
+                    view.last,
+                    view.commit,
+                    members(&live.replica.core().extent().members)
                 )
             }
         };

@@ -41,7 +41,7 @@ fn alone(last: u8, protocol: Option<&str>, data: &Path) -> Cluster {
     let [_, _, high, low] = std::process::id().to_be_bytes();
     let address = Ipv4Addr::new(127, 192 | (high & 0x3f), low, last);
     let members = vec![Member { id: NodeId(1), address, data: data.to_owned() }];
-    Cluster { members, protocol: protocol.map(str::to_owned), seed: 1 }
+    Cluster { members, protocol: protocol.map(str::to_owned), seed: 1, snapshot_entries: None }
 }
 
 fn operation(f: &str, value: impl Into<Value>) -> Invocation {

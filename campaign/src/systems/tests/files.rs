@@ -15,7 +15,12 @@ pub(super) fn cluster(count: u32, protocol: Option<&str>) -> Cluster {
         address: Ipv4Addr::new(10, 0, 0, number as u8),
         data: PathBuf::from(format!("/run/n{number}")),
     };
-    Cluster { members: (1..=count).map(member).collect(), protocol: protocol.map(str::to_owned), seed: 7 }
+    Cluster {
+        members: (1..=count).map(member).collect(),
+        protocol: protocol.map(str::to_owned),
+        seed: 7,
+        snapshot_entries: None,
+    }
 }
 
 fn check_arguments(system: &str, protocol: Option<&str>, defects: &[&str], expected: &Expect) {

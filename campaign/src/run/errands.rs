@@ -1,0 +1,313 @@
+//! What the system itself is asked for: another leader, other members. It does so in its own time and may refuse, so a fault
+//! that asks is an *errand*: one action after the other, each only once the one before it is so, while the run goes on.
+//!
+//! **A disk that is taken from a former member.** A removed node that comes back empty is a new server under an old name, and
+//! harmless only if nobody counts on what it knew. So its disk is taken when *all* the others have named the membership
+//! without it, and still do a while later, and no earlier request for members may yet come true.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rashomon_histories::Nanos;
+use rashomon_nemesis::evidence::{AskedEvidence, judge};
+use rashomon_nemesis::schedule::{Ending, Instance};
+use rashomon_nemesis::{Action, Evidence, NodeId, Outcome, Report};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+use crate::run::faults::State;
+use crate::systems::admin::{Admin, NotDone, Wish};
+use crate::systems::{NodeStatus, Probe};
+
+/// How long an answer may take: longer than the reference node keeps a request.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(4);
+
+/// How long the nodes may take to show what was answered.
+const SHOW_WAIT: Duration = Duration::from_secs(1);
+
+/// How often they are asked meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long an errand that insists waits before it asks again.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// How long all must have named a membership before a disk is taken: longer than a write to disk takes.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a request without a clear answer may yet come true: as long as nodes and leaders keep one, and sleep.
+const MAY_COME_TRUE: Duration = Duration::from_secs(15);
+
+/// How long nodes that nothing hampers keep a request: at the one that was asked, then at the leader.
+const KEPT_AT_MOST: Duration = Duration::from_secs(7);
+
+/// What an errand is for: what stands in its record beside its reports.
+#[derive(Clone, Debug)]
+pub(super) struct Deed {
+    pub(super) name: String,
+    pub(super) id: u64,
+    pub(super) phase: &'static str,
+    pub(super) story: String,
+    pub(super) since: Nanos,
+    pub(super) replaces: Option<u64>,
+}
+
+impl Deed {
+    pub(super) fn begin(instance: &Instance, since: Nanos) -> Self {
+        Deed {
+            name: instance.name.clone(),
+            id: instance.id.0,
+            phase: "begin",
+            story: instance.decision.story.clone(),
+            since,
+            replaces: instance.replaces.map(|id| id.0),
+        }
+    }
+
+    pub(super) fn end(ending: &Ending, since: Nanos) -> Self {
+        let (name, id) = (ending.name.clone(), ending.id.0);
+        Deed { name, id, phase: "end", story: String::new(), since, replaces: None }
+    }
+
+    fn is_begin(&self) -> bool {
+        self.phase == "begin"
+    }
+}
+
+/// Actions on their way.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) deed: Deed,
+    pub(super) left: VecDeque<Action>,
+    pub(super) reports: Vec<Report>,
+    asked: Option<Asked>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    number: u64,
+    action: Action,
+    task: AbortHandle,
+    /// Whether a request of it may yet come true, whatever becomes of this.
+    is_left_open: Rc<Cell<bool>>,
+}
+
+impl Errand {
+    pub(super) fn new(deed: Deed, actions: &[Action]) -> Self {
+        Errand { deed, left: actions.iter().cloned().collect(), reports: Vec::new(), asked: None }
+    }
+
+    fn changes_members(&self) -> bool {
+        let asked = self.asked.iter().map(|asked| &asked.action);
+        asked.chain(&self.left).any(is_of_members)
+    }
+
+    /// What is left is left out.
+    pub(super) fn skip_rest(&mut self) {
+        let skipped = self.left.drain(..).map(|action| Report {
+            action,
+            outcome: Outcome::skipped("what had to come before it is not so"),
+            evidence: None,
+        });
+        self.reports.extend(skipped);
+    }
+}
+
+fn is_of_members(action: &Action) -> bool {
+    matches!(action, Action::Members { .. })
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(super) struct Brought {
+    number: u64,
+    report: Report,
+}
+
+/// All errands under way.
+#[derive(Default)]
+pub(super) struct Errands {
+    open: Vec<Errand>,
+    asking: JoinSet<Brought>,
+    asked_count: u64,
+    /// When a request for members was last left without a clear answer.
+    left_open_at: Option<Instant>,
+}
+
+impl Errands {
+    /// Asks for the action, and keeps the errand until there is an answer.
+    pub(super) fn ask(&mut self, mut errand: Errand, action: Action, asking: &Asking) {
+        self.asked_count += 1;
+        let number = self.asked_count;
+        let takes_disk = matches!(errand.left.front(), Some(Action::Wipe { .. }));
+        let may_come_true = self.left_open_at.is_some_and(|at| at.elapsed() < MAY_COME_TRUE);
+        let (insists, asking, asked) = (!errand.deed.is_begin(), asking.clone(), action.clone());
+        let is_left_open = Rc::new(Cell::new(false));
+        let open = Rc::clone(&is_left_open);
+        let task = self.asking.spawn_local(async move {
+            if takes_disk && may_come_true {
+                let outcome = Outcome::skipped("an earlier request for members may yet come true");
+                let report = Report { action: asked, outcome, evidence: None };
+                return Brought { number, report };
+            }
+            Brought { number, report: asking.bring_about(asked, insists, takes_disk, &open).await }
+        });
+        errand.asked = Some(Asked { number, action, task, is_left_open });
+        self.open.push(errand);
+    }
+
+    /// The next answer and whose it is; waits for ever where nothing was asked.
+    pub(super) async fn next(&mut self) -> (Errand, bool) {
+        loop {
+            let Some(brought) = self.asking.join_next().await else { return std::future::pending().await };
+            // A request that was given up ends as cancelled; its errand is closed already.
+            let Ok(Brought { number, report }) = brought else { continue };
+            let is_its = |errand: &Errand| errand.asked.as_ref().is_some_and(|asked| asked.number == number);
+            let Some(place) = self.open.iter().position(is_its) else { continue };
+            let mut errand = self.open.remove(place);
+            let asked = errand.asked.take();
+            let is_left_open = asked.is_some_and(|asked| asked.is_left_open.get());
+            if is_left_open && is_of_members(&report.action) {
+                self.left_open_at = Some(Instant::now());
+            }
+            let is_so = report.outcome.is_installed();
+            errand.reports.push(report);
+            return (errand, is_so);
+        }
+    }
+
+    /// How long a request that was given up may yet undo what is restored now.
+    pub(super) fn undone_until(&self) -> Option<Instant> {
+        self.left_open_at.map(|at| at + KEPT_AT_MOST).filter(|until| *until > Instant::now())
+    }
+
+    /// Errands for members: another one is about to begin, and two would undo each other's work.
+    pub(super) fn give_up_members(&mut self) -> Vec<Errand> {
+        self.give_up(Errand::changes_members)
+    }
+
+    /// The beginning of this fault: it ends.
+    pub(super) fn give_up_on(&mut self, fault: u64) -> Vec<Errand> {
+        self.give_up(|errand| errand.deed.is_begin() && errand.deed.id == fault)
+    }
+
+    /// All of them.
+    pub(super) fn give_up_all(&mut self) -> Vec<Errand> {
+        self.give_up(|_| true)
+    }
+
+    fn give_up(&mut self, which: impl Fn(&Errand) -> bool) -> Vec<Errand> {
+        let (mut given_up, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.open).into_iter().partition(which);
+        self.open = kept;
+        for errand in &mut given_up {
+            if let Some(Asked { action, task, is_left_open, .. }) = errand.asked.take() {
+                task.abort();
+                if is_left_open.get() && is_of_members(&action) {
+                    self.left_open_at = Some(Instant::now());
+                }
+                let outcome = Outcome::indeterminate("asked for, and not so in time");
+                errand.reports.push(Report { action, outcome, evidence: None });
+            }
+            errand.skip_rest();
+        }
+        given_up
+    }
+}
+
+/// What asking takes, and seeing what came of it.
+#[derive(Clone)]
+pub struct Asking {
+    /// Who asks; none: the system can be asked for nothing.
+    pub admin: Option<Arc<dyn Admin>>,
+    /// Who looks.
+    pub probe: Arc<dyn Probe>,
+    /// All nodes.
+    pub nodes: Vec<NodeId>,
+    /// Who leads, as far as is known.
+    pub state: Rc<RefCell<State>>,
+}
+
+impl Asking {
+    /// Asks until it is so or, unless it insists, once. `is_left_open` tells whether a request is without a clear answer.
+    pub(super) async fn bring_about(
+        &self,
+        action: Action,
+        insists: bool,
+        takes_disk: bool,
+        is_left_open: &Cell<bool>,
+    ) -> Report {
+        let (mut at, wish) = match &action {
+            Action::Lead { node, at } => (*at, Wish::Lead(*node)),
+            Action::Members { of, at } => (*at, Wish::Members(of.clone())),
+            _ => unreachable!("nothing else is asked of the system"),
+        };
+        loop {
+            let was_left_open = is_left_open.replace(true);
+            let answer = match (&self.admin, self.whom(at.take())) {
+                (Some(admin), Some(whom)) => admin.ask(whom, wish.clone()).await,
+                (None, _) => Err(NotDone::surely("the system cannot be asked".to_owned())),
+                (_, None) => Err(NotDone::surely("no node is up to be asked".to_owned())),
+            };
+            is_left_open.set(was_left_open || answer.as_ref().is_err_and(|error| !error.definite));
+            let seen = self.look(&action, answer, takes_disk).await;
+            let outcome = judge(&action, &Evidence::Asked(seen.clone()));
+            if outcome.is_installed() || !insists {
+                return Report { action, outcome, evidence: Some(Evidence::Asked(seen)) };
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// Whom to ask: this one, if it is up, else whoever leads, else any that is up.
+    fn whom(&self, at: Option<NodeId>) -> Option<NodeId> {
+        let state = self.state.borrow();
+        let up = state.view.up();
+        at.filter(|at| up.contains(at)).or_else(|| state.view.leader()).or_else(|| up.first().copied())
+    }
+
+    /// Looks until the nodes show it, for a while; where a disk is to be taken, until all do and it has settled.
+    async fn look(&self, action: &Action, answer: Result<(), NotDone>, takes_disk: bool) -> AskedEvidence {
+        let answered = Instant::now();
+        let (done, text) = match answer {
+            Ok(()) => (true, "done".to_owned()),
+            Err(error) => (false, error.text),
+        };
+        let mut all_since = None;
+        loop {
+            let statuses: BTreeMap<NodeId, NodeStatus> = self.statuses().await;
+            let view: rashomon_nemesis::View = statuses.iter().map(|(node, one)| (*node, one.view)).collect();
+            let named = statuses.into_iter().map(|(node, status)| (node, status.members));
+            let members: BTreeMap<NodeId, BTreeSet<NodeId>> =
+                named.filter(|(_, members)| !members.is_empty()).collect();
+            let seen = AskedEvidence { done, answer: text.clone(), leader: view.leader(), members };
+            let is_so = judge(action, &Evidence::Asked(seen.clone())).is_installed();
+            all_since =
+                if is_so && shown_by_all(action, &seen) { all_since.or(Some(Instant::now())) } else { None };
+            let has_settled = all_since.is_some_and(|since: Instant| since.elapsed() >= SETTLED_AFTER);
+            // A disk that is to be taken is waited for until the fault ends.
+            let is_late = answered.elapsed() >= SHOW_WAIT && !(takes_disk && is_so);
+            if (is_so && (!takes_disk || has_settled)) || is_late || (!done && !takes_disk && !is_so) {
+                return seen;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn statuses(&self) -> BTreeMap<NodeId, NodeStatus> {
+        let ask = |node: &NodeId| {
+            let node = *node;
+            async move { (node, self.probe.status(node).await) }
+        };
+        let asked = futures::future::join_all(self.nodes.iter().map(ask)).await;
+        asked.into_iter().filter_map(|(node, status)| Some((node, status.ok()?))).collect()
+    }
+}
+
+/// Whether every one of the members asked for names exactly these.
+fn shown_by_all(action: &Action, seen: &AskedEvidence) -> bool {
+    let Action::Members { of, .. } = action else { return false };
+    of.iter().all(|node| seen.members.get(node) == Some(of))
+}
