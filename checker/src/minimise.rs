@@ -10,6 +10,7 @@
 //! change, and of the latter the answer before the effect.
 
 mod closure;
+mod sources;
 
 use rustc_hash::FxHashSet;
 

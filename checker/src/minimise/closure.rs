@@ -13,9 +13,11 @@
 //! kept even where real time rules it out.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::sources::Sources;
 use crate::budget::{Poll, Stop, Stopped};
 use crate::model::{Call, Effect, Model};
 
@@ -40,8 +42,8 @@ pub(super) struct Closure<'a, M: Model> {
     settles: bool,
     /// Returns of settling operations, and of those that returned by then the one invoked last.
     barriers: Vec<(u32, u32)>,
-    /// What each operation asked about so far may owe its legality to: returns and places, the latest first.
-    sources: RefCell<FxHashMap<u32, Vec<(u32, u32)>>>,
+    /// What the operations asked about so far may owe their legality to.
+    sources: RefCell<FxHashMap<&'a M::Operation, Rc<Sources>>>,
     poll: RefCell<Poll<'a>>,
 }
 
@@ -55,7 +57,7 @@ impl<'a, M: Model> Closure<'a, M> {
             sources: RefCell::default(),
             poll: RefCell::new(Poll::new(stop)),
         };
-        // When the deadline passes here, nothing will be asked of what is missing: see `with_sources`.
+        // When the deadline passes here, nothing will be asked of what is missing: see `Closure::sources`.
         let _stopped = closure.find_barriers();
         closure
     }
@@ -99,35 +101,30 @@ impl<'a, M: Model> Closure<'a, M> {
         Call { operation: trusted.unwrap_or_else(|| call.operation.clone()), ..call.clone() }
     }
 
+    /// Whether the answer of `keeper` may owe its legality to `kept`.
+    fn may_owe(&self, keeper: Kept, kept: Kept) -> bool {
+        let [keeper, kept] = [keeper, kept].map(|kept| &self.calls[kept.at as usize]);
+        kept.invoked <= keeper.returned
+            && self.model.effect(&kept.operation) != Effect::None
+            && self.model.needs(&keeper.operation, &kept.operation)
+    }
+
     /// Whether its effect can be kept without its answer, and is not yet.
     pub(super) fn can_trust(&self, kept: Kept) -> bool {
         !kept.trusted && self.model.trusted(&self.calls[kept.at as usize].operation).is_some()
     }
 
-    /// Calls `visit` with what the operation may owe its legality to; none when the caller's deadline passed meanwhile.
-    fn with_sources<R>(&self, keeper: Kept, visit: impl FnOnce(&[(u32, u32)]) -> R) -> Option<R> {
-        if keeper.trusted {
-            return Some(visit(&[]));
+    /// What operations with the same words may owe their legality to; none when the caller's deadline passed meanwhile.
+    fn sources(&self, keeper: Kept) -> Option<Rc<Sources>> {
+        let mut poll = self.poll.borrow_mut();
+        poll.go_on().ok()?;
+        let operation = &self.calls[keeper.at as usize].operation;
+        if let Some(sources) = self.sources.borrow().get(operation) {
+            return Some(Rc::clone(sources));
         }
-        let mut known = self.sources.borrow_mut();
-        if let Some(sources) = known.get(&keeper.at) {
-            self.poll.borrow_mut().go_on().ok()?;
-            return Some(visit(sources));
-        }
-        let keeper_call = &self.calls[keeper.at as usize];
-        let mut sources: Vec<(u32, u32)> = Vec::new();
-        for (at, other) in self.calls.iter().enumerate() {
-            self.poll.borrow_mut().go_on().ok()?;
-            let may_matter = at as u32 != keeper.at
-                && other.invoked <= keeper_call.returned
-                && self.model.effect(&other.operation) != Effect::None
-                && self.model.needs(&keeper_call.operation, &other.operation);
-            sources.extend(may_matter.then_some((other.returned, at as u32)));
-        }
-        sources.sort_unstable_by(|a, b| b.cmp(a));
-        let answer = visit(&sources);
-        known.insert(keeper.at, sources);
-        Some(answer)
+        let sources = Rc::new(Sources::of(self.model, self.calls, operation, &mut poll).ok()?);
+        self.sources.borrow_mut().insert(operation, Rc::clone(&sources));
+        Some(sources)
     }
 
     /// Adds what must be kept, on trust if so wished; none when it becomes more than `most`, or the caller's deadline passed.
@@ -138,21 +135,25 @@ impl<'a, M: Model> Closure<'a, M> {
         while done < all.len() {
             let keeper = all[done];
             done += 1;
-            let invoked = self.calls[keeper.at as usize].invoked;
+            if keeper.trusted {
+                continue;
+            }
+            let Call { invoked, returned, .. } = self.calls[keeper.at as usize];
             let before = self.barriers.partition_point(|&(returned, _)| returned < invoked);
             let barrier = before.checked_sub(1).map(|at| self.barriers[at].1);
             let horizon = barrier.map_or(0, |at| self.calls[at as usize].invoked);
+            let sources = self.sources(keeper)?;
             let mut add: Vec<u32> = Vec::new();
-            self.with_sources(keeper, |sources| {
-                let visible = sources.partition_point(|&(returned, _)| returned >= horizon);
-                add.extend(sources[..visible].iter().map(|source| source.1));
-                if visible < sources.len() {
-                    add.extend(barrier);
-                    if visible == 0 {
-                        add.push(sources[0].1);
-                    }
-                }
-            })?;
+            for at in sources.visible(self.calls, horizon, returned).filter(|&at| at != keeper.at) {
+                self.poll.borrow_mut().go_on().ok()?;
+                add.push(at);
+            }
+            if add.is_empty() {
+                add.extend(sources.nearest(self.calls, returned, keeper.at));
+            }
+            if sources.has_hidden(self.calls, horizon, returned) {
+                add.extend(barrier);
+            }
             for at in add {
                 if kept.insert(at) {
                     let trusted =
@@ -172,17 +173,22 @@ impl<'a, M: Model> Closure<'a, M> {
     pub(super) fn is_closed(&self, kept: &[Kept]) -> bool {
         let places: FxHashSet<u32> = kept.iter().map(|kept| kept.at).collect();
         kept.iter().all(|&keeper| {
-            let invoked = self.calls[keeper.at as usize].invoked;
+            if keeper.trusted {
+                return true;
+            }
+            let Call { invoked, returned, .. } = self.calls[keeper.at as usize];
             let barriers =
                 kept.iter().filter(|kept| self.is_barrier(kept.at)).map(|kept| &self.calls[kept.at as usize]);
             let horizon =
                 barriers.filter(|call| call.returned < invoked).map(|call| call.invoked).max().unwrap_or(0);
-            let holds = self.with_sources(keeper, |sources| {
-                let visible = sources.partition_point(|&(returned, _)| returned >= horizon);
-                sources[..visible].iter().all(|source| places.contains(&source.1))
-                    && (sources.is_empty() || sources.iter().any(|source| places.contains(&source.1)))
-            });
-            holds.unwrap_or(false)
+            let Some(sources) = self.sources(keeper) else { return false };
+            let mut visible =
+                sources.visible(self.calls, horizon, returned).filter(|&at| at != keeper.at).peekable();
+            if visible.peek().is_some() {
+                return visible.all(|at| self.poll.borrow_mut().go_on().is_ok() && places.contains(&at));
+            }
+            sources.nearest(self.calls, returned, keeper.at).is_none()
+                || kept.iter().any(|&kept| kept.at != keeper.at && self.may_owe(keeper, kept))
         })
     }
 }
