@@ -5,12 +5,12 @@
 //! are those of [`crate::judge()`]: there is no second proof of correctness.
 //!
 //! **Memory.** A key is cut where it is quiet and its state is known; what lies before the cut is judged once and forgotten
-//! down to the order that explains it, four bytes an operation ([`key`]). So memory is in proportion to what is pending,
+//! down to the order that explains it, four bytes an operation (`key`). So memory is in proportion to what is pending,
 //! to operations of unknown outcome, and to keys that are never quiet.
 //! **Cost.** What is forgotten is never judged again. Of a key that cannot be cut, the rest is judged again only when it has
 //! grown by a share of itself, so that all its verdicts together cost a constant times the last one.
 //!
-//! It knows nothing of clocks, threads and files: the caller decides when to judge. Next: [`key`], then [`since`].
+//! It knows nothing of clocks, threads and files: the caller decides when to judge. Next: `key`, then `since`.
 
 mod key;
 mod since;

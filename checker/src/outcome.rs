@@ -133,7 +133,7 @@ pub enum Shortcut {
 pub enum Engine {
     /// The model's own, near-linear judge ([`crate::Model::shortcut`]).
     Shortcut,
-    /// The general search ([`crate::search`]).
+    /// The general search over configurations.
     Search,
 }
 
