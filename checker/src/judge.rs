@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use smol_str::SmolStr;
 
 use crate::budget::{Budget, Gauge, Poll, Stop};
-use crate::minimise::{minimise, window};
+use crate::minimise::{blurred_window, minimise, window};
 use crate::model::{Call, Model};
 use crate::outcome::{Counterexample, Engine, Exhausted, Finding, Judgement, KeyJudgement, Shortcut};
 use crate::search::{self, Outcome};
@@ -176,7 +176,8 @@ fn by_search<M: Model>(
 ) -> Finding {
     let mut proof = None;
     let outcome = search::search(model, calls, gauge, &mut |position| {
-        proof = window(model, calls, position, options);
+        proof = window(model, calls, position, options)
+            .or_else(|| blurred_window(model, calls, position, options));
         proof.is_some()
     });
     match (outcome, proof) {

@@ -81,6 +81,24 @@ pub(crate) fn window<M: Model>(
     Some(minimise(model, calls, found, Some(position), options))
 }
 
+/// As [`window`], where the answer at `position` is wrong even to somebody who tells apart only what it saw and all else:
+/// then there are few kinds of operations and few states, and much longer windows are settled.
+pub(crate) fn blurred_window<M: Model>(
+    model: &M,
+    calls: &[Call<M::Operation>],
+    position: u32,
+    options: &Options<'_>,
+) -> Option<Counterexample> {
+    let about = &calls.iter().find(|call| call.returned == position)?.operation;
+    let blurred: Vec<Call<M::Operation>> = calls
+        .iter()
+        .filter_map(|call| Some(Call { operation: model.blurred(&call.operation, about)?, ..call.clone() }))
+        .collect();
+    let Counterexample { operations, .. } = window(model, &blurred, position, options)?;
+    let found = Counterexample { operations, ..Counterexample::default() };
+    Some(minimise(model, calls, found, Some(position), options))
+}
+
 struct Minimiser<'a, 'o, M: Model> {
     model: &'a M,
     calls: &'a [Call<M::Operation>],

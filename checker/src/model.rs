@@ -97,6 +97,14 @@ pub trait Model: Sync {
         None
     }
 
+    /// Hint: what `operation` is to somebody who sees of the object only whether it is as `about` found it; none: nothing.
+    /// Whoever blurs all operations of a legal sequence about the same one, and leaves out those of which nothing remains,
+    /// must get a legal sequence. So none is always right; and where the blurred ones have no order, the operations have none.
+    fn blurred(&self, operation: &Self::Operation, about: &Self::Operation) -> Option<Self::Operation> {
+        let _ = (operation, about);
+        None
+    }
+
     /// Hint: the state right after `operation`, wherever it is legal, if its own words tell: what a read saw, what a write
     /// left. It lets [`crate::online`] forget what came before.
     fn leaves(&self, operation: &Self::Operation) -> Option<Self::State> {

@@ -363,3 +363,25 @@ fn what_nobody_kept_needs_can_be_left_out() {
     check_needs(&Counter, &[Add(1), Add(2), Add(i64::MAX), Add(-5), Add(i64::MIN), Read(3)]);
     check_needs(&CasRegister, &twin::alphabet(2));
 }
+
+#[test]
+fn what_is_legal_stays_so_when_blurred() {
+    let mut rng = ChaCha8Rng::seed_from_u64(17);
+    let alphabet = twin::alphabet(3);
+    let (mut remaining, mut changed) = (0, 0);
+    for _ in 0..20_000 {
+        let about = &alphabet[rng.random_range(0..alphabet.len())];
+        let (mut state, mut blurred_state) = (CasRegister.init(), CasRegister.init());
+        for _ in 0..12 {
+            let operation = &alphabet[rng.random_range(0..alphabet.len())];
+            let Some(next) = CasRegister.step(&state, operation) else { continue };
+            state = next;
+            let Some(blurred) = CasRegister.blurred(operation, about) else { continue };
+            blurred_state = CasRegister
+                .step(&blurred_state, &blurred)
+                .unwrap_or_else(|| panic!("{blurred:?} in {blurred_state:?}, about {about:?}"));
+            (remaining, changed) = (remaining + 1, changed + usize::from(blurred != *operation));
+        }
+    }
+    assert!(remaining > 10_000 && changed > 5_000, "{remaining} {changed}");
+}

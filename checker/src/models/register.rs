@@ -175,6 +175,24 @@ macro_rules! register_model {
                 needs(operation, earlier)
             }
 
+            /// Whether the register holds the value that `about` found: all others are null.
+            fn blurred(&self, operation: &RegisterOp, about: &RegisterOp) -> Option<RegisterOp> {
+                let told = match *about {
+                    RegisterOp::Read(told) | RegisterOp::Cas { old: told, .. } if told != Value::NULL => told,
+                    _ => return None,
+                };
+                let blur = |value: Value| if value == told { value } else { Value::NULL };
+                match *operation {
+                    RegisterOp::Read(value) => Some(RegisterOp::Read(blur(value))),
+                    RegisterOp::Write(value) => Some(RegisterOp::Write(blur(value))),
+                    RegisterOp::Cas { old, new } => Some(RegisterOp::Cas { old: blur(old), new: blur(new) }),
+                    RegisterOp::Refused { old, new } if old == told => {
+                        Some(RegisterOp::Refused { old, new: blur(new) })
+                    }
+                    RegisterOp::Refused { .. } => None,
+                }
+            }
+
             fn trusted(&self, operation: &RegisterOp) -> Option<RegisterOp> {
                 match *operation {
                     RegisterOp::Cas { new, .. } => Some(RegisterOp::Write(new)),
