@@ -220,8 +220,9 @@ impl<P: Protocol> Replica<P> {
                 output.answers.extend(decided.waiting.iter().map(|id| (*id, Ok(reply.clone()))));
             }
         }
-        let takes_office = effects.notes.iter().any(|note| matches!(note, Note::BecameLeader { .. }));
-        if takes_office && self.settings.defects.has(Defect::Z15) {
+        if self.settings.defects.has(Defect::Z15)
+            && effects.notes.iter().any(|note| matches!(note, Note::BecameLeader { .. }))
+        {
             self.machine.close_session_unreplicated();
         }
         for id in effects.read {
@@ -238,12 +239,12 @@ impl<P: Protocol> Replica<P> {
             output.persist.clear();
             output.replaces = true;
         }
-        output.applied.extend(effects.apply);
-        output.persist.extend(effects.persist);
+        append(&mut output.applied, effects.apply);
+        append(&mut output.persist, effects.persist);
         output.ticket = effects.ticket;
-        output.send.extend(effects.send);
-        output.send_durable.extend(effects.send_durable);
-        output.notes.extend(effects.notes);
+        append(&mut output.send, effects.send);
+        append(&mut output.send_durable, effects.send_durable);
+        append(&mut output.notes, effects.notes);
     }
 
     /// Applies a decided position: as it is, on a sound node.
@@ -272,6 +273,15 @@ impl<P: Protocol> Replica<P> {
             return self.machine.clone().without_replies().encode();
         }
         self.machine.encode()
+    }
+}
+
+/// Mostly there is nothing yet, and the list moves as it is.
+fn append<T>(to: &mut Vec<T>, from: Vec<T>) {
+    if to.is_empty() {
+        *to = from;
+    } else {
+        to.extend(from);
     }
 }
 

@@ -203,7 +203,9 @@ impl Inner {
         match step {
             Step::Create { segment, size, head } => {
                 self.added.push(segment);
-                self.platter.insert(segment, Segment { size, bytes: head });
+                let mut bytes = Vec::with_capacity(size);
+                bytes.extend_from_slice(&head);
+                self.platter.insert(segment, Segment { size, bytes });
             }
             Step::SyncNames => {
                 self.added.clear();

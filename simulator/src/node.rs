@@ -158,9 +158,14 @@ impl NodeClock {
     }
 
     fn read_ns(self, now: Nanos) -> u64 {
+        const FITS: &str = "a run lasts days at most";
         let passed = now.since(self.since).0;
-        let drifted = i128::from(passed) * i128::from(self.rate_ppm) / 1_000_000;
-        let drifted = i64::try_from(drifted).expect("a run lasts days at most");
+        let passed_signed = i64::try_from(passed).expect(FITS);
+        // Read at every step: a division of 64 bits where the product fits them, which is always but after days.
+        let drifted = match passed_signed.checked_mul(self.rate_ppm) {
+            Some(product) => product / 1_000_000,
+            None => i64::try_from(i128::from(passed) * i128::from(self.rate_ppm) / 1_000_000).expect(FITS),
+        };
         (self.since.0 + self.ahead_ns + passed).saturating_add_signed(drifted)
     }
 
@@ -171,11 +176,17 @@ impl NodeClock {
 
     /// The true time, not before `now`, at which it shows `at`.
     pub(crate) fn when(self, now: Nanos, at: Millis) -> Nanos {
-        let left = u128::from(at.0.saturating_mul(1_000_000).saturating_sub(self.read_ns(now)));
-        let rate = u128::try_from(1_000_000 + self.rate_ppm).expect("a clock does not stand still");
-        let wait = (left * 1_000_000).div_ceil(rate);
+        let left = at.0.saturating_mul(1_000_000).saturating_sub(self.read_ns(now));
+        let rate = u64::try_from(1_000_000 + self.rate_ppm).expect("a clock does not stand still");
+        let wait = match left.checked_mul(1_000_000) {
+            Some(product) => product.div_ceil(rate),
+            None => {
+                let wait = (u128::from(left) * 1_000_000).div_ceil(u128::from(rate));
+                u64::try_from(wait).unwrap_or(u64::MAX)
+            }
+        };
         // A nanosecond more than rounding may have cost.
-        now.plus(Nanos(u64::try_from(wait).unwrap_or(u64::MAX).saturating_add(u64::from(wait > 0))))
+        now.plus(Nanos(wait.saturating_add(u64::from(wait > 0))))
     }
 
     /// It jumps ahead and goes on at another rate.

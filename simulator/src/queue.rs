@@ -2,9 +2,13 @@
 //!
 //! Time jumps from one due moment to the next; what nobody waits for costs nothing. Of equal moments the one that was
 //! planned first comes first, so the order is a function of the seed.
+//!
+//! Deadlines are many and lie far ahead, mostly in the order in which they are planned. They wait in a line of their own
+//! ([`Queue::plan_deadline`]), so that the heap holds what happens soon and stays small: a push and a pop cost the
+//! logarithm of what is on its way, not of all that was asked within a client's patience.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use rashomon_histories::Nanos;
 
@@ -12,6 +16,8 @@ use rashomon_histories::Nanos;
 #[derive(Debug)]
 pub(crate) struct Queue<D> {
     heap: BinaryHeap<Reverse<Planned<D>>>,
+    /// Rising in time.
+    deadlines: VecDeque<Planned<D>>,
     planned_count: u64,
 }
 
@@ -44,20 +50,44 @@ impl<D> Ord for Planned<D> {
 
 impl<D> Default for Queue<D> {
     fn default() -> Self {
-        Self { heap: BinaryHeap::with_capacity(1024), planned_count: 0 }
+        Self { heap: BinaryHeap::with_capacity(1024), deadlines: VecDeque::new(), planned_count: 0 }
     }
 }
 
 impl<D: Copy> Queue<D> {
     /// Plans it for that moment.
     pub(crate) fn plan(&mut self, at: Nanos, due: D) {
-        self.planned_count += 1;
-        self.heap.push(Reverse(Planned { at, number: self.planned_count, due }));
+        let planned = self.number(at, due);
+        self.heap.push(Reverse(planned));
+    }
+
+    /// Plans it as [`Queue::plan`] does, cheaply where it comes after the deadlines planned before.
+    pub(crate) fn plan_deadline(&mut self, at: Nanos, due: D) {
+        let planned = self.number(at, due);
+        if self.deadlines.back().is_none_or(|last| *last < planned) {
+            self.deadlines.push_back(planned);
+        } else {
+            self.heap.push(Reverse(planned));
+        }
     }
 
     /// Takes what is due first.
     pub(crate) fn pop(&mut self) -> Option<(Nanos, D)> {
-        self.heap.pop().map(|Reverse(planned)| (planned.at, planned.due))
+        let is_deadline = match (self.heap.peek(), self.deadlines.front()) {
+            (Some(Reverse(soon)), Some(deadline)) => deadline < soon,
+            (None, deadline) => deadline.is_some(),
+            (Some(_), None) => false,
+        };
+        let planned = match is_deadline {
+            true => self.deadlines.pop_front(),
+            false => self.heap.pop().map(|Reverse(planned)| planned),
+        };
+        planned.map(|planned| (planned.at, planned.due))
+    }
+
+    fn number(&mut self, at: Nanos, due: D) -> Planned<D> {
+        self.planned_count += 1;
+        Planned { at, number: self.planned_count, due }
     }
 }
 
@@ -109,6 +139,37 @@ mod tests {
         }
         let order: String = std::iter::from_fn(|| queue.pop()).map(|(_, due)| due).collect();
         assert_eq!(order, "bdeac");
+    }
+
+    /// The dumb twin keeps all in one list and looks through it.
+    #[test]
+    fn deadlines_come_in_the_same_order_as_anything_else() {
+        use rand::RngExt as _;
+
+        let mut rng = rashomon_nemesis::random::stream(1, "queue", 0);
+        let (mut queue, mut twin) = (Queue::default(), Vec::new());
+        let (mut now, mut last_count) = (0, 0);
+        for number in 0..10_000_u64 {
+            let (soon, late) = (now + rng.random_range(0..5), now + rng.random_range(20..25));
+            match rng.random_range(0..5) {
+                0 | 1 => {
+                    queue.plan(Nanos(soon), number);
+                    twin.push((soon, number));
+                }
+                2 => {
+                    last_count += u64::from(queue.deadlines.back().is_some_and(|last| last.at.0 > late));
+                    queue.plan_deadline(Nanos(late), number);
+                    twin.push((late, number));
+                }
+                _ => {
+                    let first = twin.iter().copied().min();
+                    twin.retain(|planned| Some(*planned) != first);
+                    assert_eq!(queue.pop(), first.map(|(at, number)| (Nanos(at), number)));
+                    now = first.map_or(now, |(at, _)| at);
+                }
+            }
+        }
+        assert!(last_count > 100, "deadlines that come before earlier ones were planned, too");
     }
 
     #[test]

@@ -48,6 +48,10 @@ impl Paxos {
 
     /// A leader's step for reads: note the slot, start a round, answer what a majority has confirmed.
     pub(super) fn confirm_reads(&mut self) {
+        let Role::Leading(office) = &self.role else { return };
+        if office.reads.is_empty() && office.rounds.is_settled() && !self.reads.has_unasked() {
+            return;
+        }
         let local = self.reads.take_unasked();
         let chosen = self.slots.chosen();
         let is_trusted = self.settings.defects.has(Defect::P12) || self.has_lease();

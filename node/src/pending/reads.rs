@@ -228,6 +228,11 @@ pub struct Step<I> {
 }
 
 impl<I: Copy> LeaderReads<I> {
+    /// Whether nobody wants to read.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.rounds.is_empty()
+    }
+
     /// Somebody wants to read.
     pub fn arrive(&mut self, reader: Reader) {
         if reader != Reader::Local(Vec::new()) {

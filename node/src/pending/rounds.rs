@@ -32,6 +32,11 @@ impl Rounds {
         self.latest
     }
 
+    /// Whether a quorum has answered all that are remembered.
+    pub fn is_settled(&self) -> bool {
+        self.sent.is_empty()
+    }
+
     /// The latest round; 0 before the first.
     pub fn latest(&self) -> u64 {
         self.latest

@@ -79,6 +79,10 @@ impl Raft {
 
     /// A leader's step for reads: note the commit index, start a round, answer what a quorum has confirmed.
     pub(super) fn confirm_reads(&mut self) {
+        let Role::Leader(leadership) = &self.role else { return };
+        if leadership.reads.is_empty() && leadership.rounds.is_settled() && !self.reads.has_unasked() {
+            return;
+        }
         let local = self.reads.take_unasked();
         let standing = if !self.is_commit_current() {
             Standing::Unsettled

@@ -273,6 +273,9 @@ impl Raft {
     /// Commits the highest entry *of the current term* that a quorum holds durably, and with it all before (Raft 5.4.2).
     fn advance_commit(&mut self) {
         let Role::Leader(leadership) = &self.role else { return };
+        if self.commit >= self.log.last_index() {
+            return;
+        }
         let held_by_quorum = self.reached(|node| match leadership.progress.get(&node) {
             Some(progress) => progress.matched,
             None if node == self.config.node => self.own_matched(),

@@ -42,7 +42,7 @@ impl Zab {
 
     /// Commits what a quorum has acknowledged, in order.
     pub(super) fn advance_commit(&mut self) {
-        if !self.serves_as_leader() {
+        if self.commit >= self.history.last().index || !self.serves_as_leader() {
             return;
         }
         let Role::Leading(leadership) = &self.role else { return };

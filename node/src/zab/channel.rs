@@ -56,28 +56,32 @@ impl<Out: Clone, In> Channel<Out, In> {
         Frame { link, sequence, acked: self.received, body }
     }
 
-    /// Takes in a frame. Returns what can be dealt with now, in order.
-    pub(super) fn receive(&mut self, frame: Frame<In>) -> Vec<In> {
+    /// Takes in a frame. Returns what can be dealt with now, in order: mostly just what came.
+    pub(super) fn receive(&mut self, frame: Frame<In>) -> impl Iterator<Item = In> + use<Out, In> {
+        let (mut next, mut later) = (None, Vec::new());
         while self.unacked.front().is_some_and(|(sequence, ..)| *sequence <= frame.acked) {
             self.unacked.pop_front();
         }
         match frame.sequence {
-            0 => return vec![frame.body],
+            0 => next = Some(frame.body),
             sequence if sequence <= self.received => {
                 // It was sent again, so the acknowledgement was lost.
                 self.told = self.told.min(self.received.saturating_sub(ACK_AFTER));
             }
-            sequence if self.early.len() < EARLY_MAX || sequence == self.received + 1 => {
+            sequence if sequence == self.received + 1 => {
+                self.received = sequence;
+                next = Some(frame.body);
+                while let Some(body) = self.early.remove(&(self.received + 1)) {
+                    self.received += 1;
+                    later.push(body);
+                }
+            }
+            sequence if self.early.len() < EARLY_MAX => {
                 self.early.insert(sequence, frame.body);
             }
             _ => {}
         }
-        let mut ready = Vec::new();
-        while let Some(body) = self.early.remove(&(self.received + 1)) {
-            self.received += 1;
-            ready.push(body);
-        }
-        ready
+        next.into_iter().chain(later)
     }
 
     /// Whether an acknowledgement should be sent for its own sake.
@@ -142,7 +146,7 @@ mod tests {
                     match rng.random_range(0..10) {
                         0 => drop(network.remove(position)),
                         1 => network.push(network[position].clone()),
-                        _ => into.extend(channel.receive(network.remove(position)).into_iter().flatten()),
+                        _ => into.extend(channel.receive(network.remove(position)).flatten()),
                     }
                 }
                 assert!(now < Millis(100_000), "seed {seed} gets stuck");

@@ -97,6 +97,9 @@ impl History {
 
     /// The last transaction at hand that is not after `zxid`; the start if all are.
     pub fn up_to(&self, zxid: Zxid) -> Point {
+        if let Some(point) = self.near_end(zxid) {
+            return point;
+        }
         let count = self.transactions.partition_point(|transaction| transaction.zxid <= zxid);
         match count.checked_sub(1) {
             Some(last) => {
@@ -104,6 +107,15 @@ impl History {
             }
             None => self.start,
         }
+    }
+
+    /// The transaction of this name, where one of the last epoch is asked for: an epoch counts its transactions without
+    /// gaps. This saves a search through a history that no cache holds, for every acknowledgement and every commit.
+    fn near_end(&self, zxid: Zxid) -> Option<Point> {
+        let last = self.last();
+        let behind = last.zxid.counter.checked_sub(zxid.counter)?;
+        let index = Index(last.index.0.checked_sub(behind)?);
+        (self.get(index)?.zxid == zxid).then_some(Point { index, zxid })
     }
 
     /// Up to `count_max` transactions after `index`, which is at hand or where those at hand start.

@@ -13,12 +13,18 @@ use crate::settings::Settings;
 #[derive(Clone, Debug)]
 pub struct Electorate {
     weights: BTreeMap<NodeId, u64>,
+    /// Of all together.
+    total: u64,
 }
 
 impl Electorate {
     /// As the settings say.
     pub fn new(settings: &Settings) -> Self {
-        Self { weights: settings.members.iter().map(|node| (*node, settings.weight(*node))).collect() }
+        Self::of(settings.members.iter().map(|node| (*node, settings.weight(*node))).collect())
+    }
+
+    fn of(weights: BTreeMap<NodeId, u64>) -> Self {
+        Self { total: weights.values().sum(), weights }
     }
 
     /// Whether this node votes.
@@ -40,10 +46,11 @@ impl Electorate {
     /// The highest value that a quorum has reached, each node named once with its own; the default if none.
     pub fn reached<T: Ord + Copy + Default>(&self, values: impl IntoIterator<Item = (NodeId, T)>) -> T {
         let weigh = |(node, value)| self.weights.get(&node).map(|weight| (value, *weight));
-        let mut values: Vec<(T, u64)> = values.into_iter().filter_map(weigh).collect();
-        values.sort_unstable_by(|a, b| b.cmp(a));
+        let mut reached = Vec::with_capacity(self.weights.len());
+        reached.extend(values.into_iter().filter_map(weigh));
+        reached.sort_unstable_by(|a: &(T, u64), b| b.cmp(a));
         let mut weight = 0;
-        for (value, one) in values {
+        for (value, one) in reached {
             weight += one;
             if self.is_majority(weight) {
                 return value;
@@ -53,7 +60,7 @@ impl Electorate {
     }
 
     fn is_majority(&self, weight: u64) -> bool {
-        2 * weight > self.weights.values().sum::<u64>()
+        2 * weight > self.total
     }
 }
 
@@ -62,7 +69,7 @@ mod tests {
     use super::*;
 
     fn electorate(weights: &[u64]) -> Electorate {
-        Electorate { weights: (1..).map(NodeId).zip(weights.iter().copied()).collect() }
+        Electorate::of((1..).map(NodeId).zip(weights.iter().copied()).collect())
     }
 
     /// The dumb twin of `reached`: the highest value such that those at or above it are a quorum.

@@ -62,7 +62,9 @@ impl Zab {
 
     /// A leader's step for syncs: note the commit index, start a round, answer what a quorum has confirmed.
     pub(super) fn confirm_syncs(&mut self) {
-        if !self.serves_as_leader() {
+        let Role::Leading(leadership) = &self.role else { return };
+        let is_idle = leadership.reads.is_empty() && !self.reads.has_unasked();
+        if is_idle || !self.serves_as_leader() {
             return;
         }
         let (commit, quorum_round) = (self.commit, self.quorum_round());

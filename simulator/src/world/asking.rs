@@ -67,7 +67,7 @@ impl<P: Inspect> World<P> {
                 let slot = self.parcels.put(Parcel::Request { attempt, node, request, connection });
                 let at = self.now.plus(self.network.latency());
                 self.queue.plan(at, Due::Parcel(slot));
-                self.queue.plan(end.into(), Due::Expired(attempt));
+                self.queue.plan_deadline(end.into(), Due::Expired(attempt));
             }
             Step::Pause(until) => self.queue.plan(until.into(), Due::Retry(attempt)),
             Step::Done(called) => self.finish(index, called),
