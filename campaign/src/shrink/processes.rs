@@ -35,7 +35,8 @@ pub(super) fn shrink(plan: Plan, args: &ShrinkArgs) -> anyhow::Result<Option<Cas
     let mut trials = Trials::new(signature, args)?;
     let plan = Plan { faults: Vec::new(), ..plan };
     let Some(latest_ms) = trials.best(&plan, &script)? else {
-        eprintln!("the violation did not come back: {}", trials.last);
+        let over = if trials.is_over() { "; the time for decisions is over, --within gives more" } else { "" };
+        eprintln!("the violation did not come back: {}{over}", trials.last);
         return Ok(None);
     };
     let plan = Plan { duration_ms: (latest_ms + AFTER_MS).min(plan.duration_ms), ..plan };
@@ -79,14 +80,14 @@ fn fewer_nodes(
 ) -> anyhow::Result<(Plan, Script)> {
     'fewer: while plan.nodes > 3 {
         for node in (1..=plan.nodes).rev().map(NodeId) {
+            if trials.is_over() {
+                break 'fewer;
+            }
             let less = Plan { nodes: plan.nodes - 1, ..plan.clone() };
             let candidate = script.without_node(node);
             if candidate.faults.len() == script.faults.len() && trials.best(&less, &candidate)?.is_some() {
                 (plan, script) = (less, candidate);
                 continue 'fewer;
-            }
-            if trials.is_over() {
-                break 'fewer;
             }
         }
         break;
@@ -137,6 +138,8 @@ impl<'a> Trials<'a> {
         }
         match self.best(plan, script) {
             Ok(Some(_)) => Trial::Fails,
+            // Perhaps not all of its runs were made.
+            Ok(None) if self.is_over() => Trial::OutOfTime,
             Ok(None) => Trial::Passes,
             Err(error) => {
                 *failure = Some(error);
@@ -180,6 +183,7 @@ impl<'a> Trials<'a> {
         let path = self.args.store.join("candidate.json");
         Folder::write_json(&path, &with(plan, script, &path.display().to_string()))?;
         let report = replay(&path, &self.args.store)?;
+        std::fs::remove_file(&path).with_context(|| format!("{}: cannot be removed", path.display()))?;
         let failed = Signature::of(plan, &report.axes.safety).as_ref() == Some(&self.signature);
         std::fs::remove_dir_all(&report.folder)
             .with_context(|| format!("{}: cannot be removed", report.folder.display()))?;
