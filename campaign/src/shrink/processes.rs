@@ -35,7 +35,8 @@ pub(super) fn shrink(plan: Plan, args: &ShrinkArgs) -> anyhow::Result<Option<Cas
     let mut trials = Trials::new(signature, args)?;
     let plan = Plan { faults: Vec::new(), ..plan };
     let Some(latest_ms) = trials.best(&plan, &script)? else {
-        let over = if trials.is_over() { "; the time for decisions is over, --within gives more" } else { "" };
+        let over =
+            if trials.is_over() { "; the time for decisions is over, --within gives more" } else { "" };
         eprintln!("the violation did not come back: {}{over}", trials.last);
         return Ok(None);
     };
