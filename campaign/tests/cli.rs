@@ -65,7 +65,7 @@ fn a_plan_that_contradicts_itself_is_refused() {
     refused(&["sim", "--protocol", "zab", "--defect", "R05"], BAD_INPUT, &[foreign]);
     refused(&["sim", "--reads", "local"], BAD_INPUT, &["--reads", "raft has no local reads"]);
     refused(&["sim", "--reads", "loudly"], BAD_INPUT, &["--reads", "loudly", "read-index"]);
-    refused(&["sim", "--snapshot-entries", "0"], BAD_INPUT, &["--snapshot-entries", "at least 1"]);
+    refused(&["sim", "--snapshot-entries", "0"], BAD_INPUT, &["--snapshot-entries", "expected 1 to"]);
 }
 
 #[test]
