@@ -13,6 +13,7 @@ mod serving;
 mod settling;
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use rashomon_histories::{Event, Header, History, Nanos, Recorder};
@@ -87,6 +88,8 @@ pub struct World<P: Inspect> {
     parcels: Slab<Parcel>,
     network: Network,
     nodes: Vec<Node<P>>,
+    /// The node whose code is running: a panic is its.
+    acting: Option<usize>,
     clients: Vec<Client>,
     layout: Layout,
     /// Processes that have no operation open.
@@ -133,6 +136,7 @@ impl<P: Inspect> World<P> {
             parcels: Slab::default(),
             network: Network::new(setup.network.clone(), count, stream(setup.seed, STREAM_NETWORK, 0)),
             nodes: (0..setup.nodes).map(|position| node(setup, position)).collect(),
+            acting: None,
             clients: layout
                 .first_processes()
                 .map(|process| Client::new(process, &layout, setup.retries))
@@ -143,7 +147,11 @@ impl<P: Inspect> World<P> {
                 Some(given) => Phases::scripted(setup.workload, given),
                 None => Phases::new(setup.workload, &setup.options, setup.duration, setup.seed),
             },
-            recorder: Recorder::new(Vec::new(), header.clone(), Box::new(move || reading.get())),
+            recorder: Recorder::new(
+                Vec::with_capacity(events_expected(setup)),
+                header.clone(),
+                Box::new(move || reading.get()),
+            ),
             header,
             clock,
             ask_planned: None,
@@ -173,13 +181,17 @@ impl<P: Inspect> World<P> {
         self
     }
 
-    /// Lets everything happen, to the end.
+    /// Lets everything happen, to the end; where a node's code panics, to that moment.
+    ///
+    /// # Panics
+    /// When the world's own code does.
     pub fn run(mut self) -> Outcome {
-        while self.stage != Stage::Ended {
-            let (at, due) = self.queue.pop().expect("the next look is always planned");
-            self.now = at;
-            self.clock.set(at);
-            self.happen(due);
+        // Of what a panic leaves half done only the node itself is in doubt, and nobody looks at that any more.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.live())) {
+            match self.acting {
+                Some(node) => self.end_in_panic(node, &*panic),
+                None => resume_unwind(panic),
+            }
         }
         let events = self.recorder.seal().expect("memory refuses nothing");
         let (trace_hash, steps, happenings) = self.trace.finish();
@@ -194,6 +206,15 @@ impl<P: Inspect> World<P> {
             faults: self.faults,
             script: self.schedule.script().clone(),
             happenings,
+        }
+    }
+
+    fn live(&mut self) {
+        while self.stage != Stage::Ended {
+            let (at, due) = self.queue.pop().expect("the next look is always planned");
+            self.now = at;
+            self.clock.set(at);
+            self.happen(due);
         }
     }
 
@@ -226,6 +247,15 @@ impl<P: Inspect> World<P> {
     fn add(&mut self, node: usize, what: What) {
         self.trace.add(self.now, node, what);
     }
+}
+
+/// Events of a run, about: two for each operation. Enough, so that a long history need not move as it grows.
+fn events_expected(setup: &Setup) -> usize {
+    /// What a machine has to spare, whatever is asked of it.
+    const EVENTS_MAX: usize = 1 << 18;
+    let operations = setup.options.rate.unwrap_or(0.0) * setup.duration.as_secs_f64();
+    // A cast from a float ends at the bounds.
+    ((2.1 * operations) as usize).min(EVENTS_MAX)
 }
 
 /// The fault schedule: given, or drawn from the seed.

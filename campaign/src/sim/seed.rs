@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rashomon_checker::{Decode, Judgement, KeyHistory, Options, Verdict, decode, judge_key};
 use rashomon_histories::{History, Nanos};
 use rashomon_simulator::invariants::{Broken, SYSTEM_IMAGE};
+use rashomon_simulator::outcome::panic_text;
 use rashomon_simulator::protocols::Entry;
 use rashomon_simulator::{Outcome, Setup};
 use serde::Serialize;
@@ -18,7 +19,7 @@ use crate::sim::plan::SimPlan;
 pub struct Ran {
     /// The seed.
     pub seed: u64,
-    /// What happened; none when a node's code panicked.
+    /// What happened; none when the simulator itself panicked.
     pub outcome: Option<Outcome>,
     /// What the judge says of the history.
     pub judgement: Option<Judgement>,
@@ -67,13 +68,11 @@ pub fn of(entry: Entry, setup: &Setup) -> Result<Ran, BadInput> {
     Ok(Ran { seed, outcome: Some(outcome), judgement: Some(judgement), findings })
 }
 
-/// An assertion of a node's code is a finding like any other.
+/// Nothing is left of a world whose own code panicked, but the seeds after it are run.
 fn panicked(seed: u64, panic: &(dyn std::any::Any + Send)) -> Ran {
-    let text = panic.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
     let finding = Finding {
-        check: "a node's code panicked".into(),
-        detail: text.unwrap_or_else(|| "without a message".into()),
+        check: "the simulator panicked".into(),
+        detail: panic_text(panic),
         at: Nanos(0),
         visible: false,
     };

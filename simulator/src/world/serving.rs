@@ -35,23 +35,25 @@ impl<P: Inspect> World<P> {
         host.busy_until = self.now;
         host.inbox.clear();
         host.disk.open();
-        host.process =
-            match driver::open_log(host.disk.clone(), &host.settings, self.setup.node.segment_bytes) {
-                Ok((wal, recovered)) => Process::Starting(Box::new(wal), Box::new(recovered)),
-                Err(error) => {
-                    let is_damaged = !matches!(error, StorageError::Disk { .. });
-                    host.lost |= is_damaged && host.rotten;
-                    let unexplained = is_damaged && !host.rotten;
-                    let why = format!("it refuses to start: {error}");
-                    self.add(node, What::Died { why: why.clone() });
-                    if unexplained {
-                        let detail = format!("n{}: {why}", node + 1);
-                        self.invariants.report(self.now, STARTS, detail);
-                    }
-                    self.nodes[node].process = Process::Down(why);
-                    return;
+        self.acting = Some(node);
+        let opened = driver::open_log(host.disk.clone(), &host.settings, self.setup.node.segment_bytes);
+        self.acting = None;
+        host.process = match opened {
+            Ok((wal, recovered)) => Process::Starting(Box::new(wal), Box::new(recovered)),
+            Err(error) => {
+                let is_damaged = !matches!(error, StorageError::Disk { .. });
+                host.lost |= is_damaged && host.rotten;
+                let unexplained = is_damaged && !host.rotten;
+                let why = format!("it refuses to start: {error}");
+                self.add(node, What::Died { why: why.clone() });
+                if unexplained {
+                    let detail = format!("n{}: {why}", node + 1);
+                    self.invariants.report(self.now, STARTS, detail);
                 }
-            };
+                self.nodes[node].process = Process::Down(why);
+                return;
+            }
+        };
         let takes_us = host.rng.random_range(self.setup.node.start_us.clone());
         self.queue.plan(self.now.plus(Nanos(takes_us * 1_000)), Due::Started(node, host.start));
     }
@@ -74,7 +76,9 @@ impl<P: Inspect> World<P> {
         let Recovered { records, incarnation, .. } = *recovered;
         self.invariants.restored::<P>(self.now, node, &records);
         let now = host.clock.read(self.now);
+        self.acting = Some(node);
         let replica = Replica::restore(host.settings.clone(), incarnation, records, now);
+        self.acting = None;
         host.process = Process::Up(Box::new(Live {
             replica,
             outbox: Outbox::default(),
@@ -130,16 +134,14 @@ impl<P: Inspect> World<P> {
         if self.nodes[node].inbox.is_empty() {
             return;
         }
-        let posts = std::mem::take(&mut self.nodes[node].inbox);
-        let (reports, others): (Vec<_>, Vec<_>) =
-            posts.into_iter().partition(|post| matches!(post, Post::Durable(_)));
-        for report in reports {
-            if let Post::Durable(ticket) = report {
-                self.on_durable(node, ticket);
+        let mut posts = std::mem::take(&mut self.nodes[node].inbox);
+        for post in &posts {
+            if let Post::Durable(ticket) = post {
+                self.on_durable(node, *ticket);
             }
         }
         let mut requests = Vec::new();
-        for post in others {
+        for post in posts.drain(..) {
             match post {
                 Post::Message(from, message) => self.step(node, Event::Message(name(from), message)),
                 Post::Request(attempt, request) => {
@@ -149,8 +151,13 @@ impl<P: Inspect> World<P> {
                     live.clients.insert(id, attempt);
                     requests.push((id, request));
                 }
-                Post::Durable(_) => unreachable!("reports were taken out"),
+                // It came first.
+                Post::Durable(_) => {}
             }
+        }
+        if self.nodes[node].inbox.is_empty() {
+            // The same memory for the next ones.
+            self.nodes[node].inbox = posts;
         }
         if !requests.is_empty() {
             self.step(node, Event::Requests(requests));
@@ -249,7 +256,9 @@ impl<P: Inspect> World<P> {
         let host = &mut self.nodes[node];
         let now = host.clock.read(self.now);
         let Some(live) = host.live_mut() else { return };
+        self.acting = Some(node);
         let output = live.replica.step(now, event);
+        self.acting = None;
         let broken_count = self.invariants.broken().len();
         self.invariants.stepped(self.now, node, &output, &live.replica);
         if let Some(broken) = self.invariants.broken().get(broken_count) {

@@ -1,13 +1,18 @@
 //! How a run ends. First safety under faults; then everything is healed and progress is required: within a bound there
 //! is a leader that everybody follows, every last read is answered, and all nodes come to rest in the same state. When a
-//! bound is missed, it is told who is stuck, and where.
+//! bound is missed, it is told who is stuck, and where. A node whose code panics ends the run at once: what it asserts is
+//! an invariant as well.
+
+use std::any::Any;
 
 use rashomon_histories::Nanos;
 use rashomon_node::api::NodeId;
 
 use super::{Due, World};
-use crate::invariants::Inspect;
+use crate::invariants::{self, Inspect};
 use crate::node::Process;
+use crate::outcome::panic_text;
+use crate::trace::What;
 
 /// How often it is looked whether the run is further.
 const LOOK_EVERY: Nanos = Nanos::from_millis(10);
@@ -16,6 +21,8 @@ const PROGRESS: (&str, &str) = (
     "progress after everything is healed",
     "liveness under partial synchrony (Raft 5.6; Dwork, Lynch, Stockmeyer 1988)",
 );
+
+const ASSERTIONS: (&str, &str) = ("a node's code panicked", "what a program asserts of itself");
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +118,15 @@ impl<P: Inspect> World<P> {
             Stage::Ended => {}
         }
         self.queue.plan(now.plus(LOOK_EVERY), Due::Look);
+    }
+
+    /// The code of a node has panicked.
+    pub(super) fn end_in_panic(&mut self, node: usize, panic: &(dyn Any + Send)) {
+        let (invariant, _) = ASSERTIONS;
+        let detail = format!("{} panicked: {}", invariants::name(node), panic_text(panic));
+        self.invariants.report(self.now, ASSERTIONS, detail);
+        self.add(node, What::Broken { invariant });
+        self.stage = Stage::Ended;
     }
 
     fn give_up_after(&mut self, since: Nanos, what: &str) {
