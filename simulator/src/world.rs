@@ -39,6 +39,10 @@ use settling::Stage;
 const STREAM_NETWORK: &str = "network";
 const STREAM_NODE: &str = "node";
 
+/// How much more happens once an invariant is broken: enough for clients to see it, too, but an end to nodes that answer each
+/// other for ever, which rules broken on purpose can make them do.
+const AFTERMATH_MOMENTS: u64 = 300_000;
+
 type Clock = Box<dyn FnMut() -> Nanos>;
 
 /// Something that is due at a moment.
@@ -210,11 +214,13 @@ impl<P: Inspect> World<P> {
     }
 
     fn live(&mut self) {
-        while self.stage != Stage::Ended {
+        let mut aftermath = AFTERMATH_MOMENTS;
+        while self.stage != Stage::Ended && aftermath > 0 {
             let (at, due) = self.queue.pop().expect("the next look is always planned");
             self.now = at;
             self.clock.set(at);
             self.happen(due);
+            aftermath -= u64::from(!self.invariants.broken().is_empty());
         }
     }
 
