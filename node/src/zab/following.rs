@@ -123,7 +123,7 @@ impl Zab {
             Down::NewLeader { epoch } => self.on_new_leader(epoch),
             Down::UpToDate { commit } => self.on_up_to_date(commit),
             Down::Commit { zxid } => self.on_commit(zxid),
-            Down::SyncReply { id, zxid } => self.on_sync_reply(id, zxid),
+            Down::SyncReply { id, index } => self.reads.answered(id, index),
             Down::Ping { round } => self.send_up(Up::Pong { round }),
             Down::Reset => {}
         }

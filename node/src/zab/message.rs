@@ -177,8 +177,9 @@ pub enum Down {
     SyncReply {
         /// Of the question.
         id: QuestionId,
-        /// This far.
-        zxid: Zxid,
+        /// What is to be applied first. Its place and not its name: it may be on its way yet, where one that is behind
+        /// has no room for more.
+        index: Index,
     },
     /// The leader lives; wants an answer. Outside the order.
     Ping {

@@ -13,7 +13,7 @@ use crate::defect::Defect;
 use crate::pending::reads::{QuestionId, Reader, Standing};
 use crate::settings::Reads;
 use crate::zab::message::{Down, Up};
-use crate::zab::zxid::{Index, Zxid};
+use crate::zab::zxid::Index;
 use crate::zab::{Role, Zab};
 
 impl Zab {
@@ -41,11 +41,6 @@ impl Zab {
         if let Role::Leading(leadership) = &mut self.role {
             leadership.reads.arrive(Reader::Remote(from, id));
         }
-    }
-
-    pub(super) fn on_sync_reply(&mut self, id: QuestionId, zxid: Zxid) {
-        let index = self.history.up_to(zxid).index;
-        self.reads.answered(id, index);
     }
 
     /// Starts a round of pings; returns its number. Also what tells followers that their leader lives.
@@ -92,11 +87,6 @@ impl Zab {
 
     fn answer_readers(&mut self, index: Index, readers: Vec<Reader>) {
         let now = self.now;
-        let Some(zxid) =
-            self.history.zxid_at(index).or_else(|| self.history.checkpoint().map(|one| one.zxid))
-        else {
-            return;
-        };
         for reader in readers {
             match reader {
                 Reader::Local(ids) => self.reads.confirm(index, ids),
@@ -105,7 +95,7 @@ impl Zab {
                     let about = (node, leadership.tenure, now);
                     if let Some(peer) = leadership.peers.get_mut(&node) {
                         peer.wants = peer.wants.max(index);
-                        peer.send(about, Down::SyncReply { id, zxid }, &mut self.out);
+                        peer.send(about, Down::SyncReply { id, index }, &mut self.out);
                     }
                 }
             }

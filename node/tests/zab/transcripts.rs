@@ -151,7 +151,7 @@ fn message(message: &Message) -> Option<String> {
             Down::NewLeader { epoch } => format!("NewLeader {}", epoch.0),
             Down::UpToDate { commit } => format!("UpToDate, committed {commit}"),
             Down::Commit { zxid } => format!("Commit {zxid}"),
-            Down::SyncReply { zxid, .. } => format!("SyncReply {zxid}"),
+            Down::SyncReply { index, .. } => format!("SyncReply up to {}", index.0),
             Down::Ping { .. } | Down::Reset => return None,
         },
     })

@@ -117,6 +117,9 @@ impl<P: Inspect> World<P> {
         }
         if host.is_free(self.now) {
             self.tick(node);
+        }
+        // A busy node wakes once it is free; one that sleeps is woken when it goes on.
+        if !self.nodes[node].paused {
             self.plan_wake(node);
         }
     }
