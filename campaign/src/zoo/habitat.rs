@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rashomon_nemesis::fault::registry::offered;
-use rashomon_nemesis::fault::{SIMULATED, find};
+use rashomon_nemesis::fault::{Class, Fault, SIMULATED, find};
 use rashomon_node::api::Retries;
 use rashomon_node::defect::{Defect, Home};
 use rashomon_simulator::setup::Given as GivenSchedule;
@@ -37,6 +37,11 @@ const CIRCUMSTANCES: &[(&str, &[&str])] = &[
     ("transfer", &["transfer-leadership"]),
 ];
 
+fn needed(circumstances: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
+    let needed = CIRCUMSTANCES.iter().filter(|(name, _)| circumstances.contains(name));
+    needed.flat_map(|(_, faults)| faults.iter().copied())
+}
+
 /// The worlds of one planted bug, or of a sound system.
 #[derive(Clone, Debug)]
 pub struct Habitat {
@@ -55,9 +60,8 @@ impl Habitat {
         let entry = rashomon_simulator::protocols::find(protocol);
         let mut faults: Vec<&str> =
             entry.map_or(SIMULATED.to_vec(), |entry| offered(SIMULATED, &entry.capabilities()));
-        let needed = CIRCUMSTANCES.iter().filter(|(name, _)| circumstances.contains(name));
-        for fault in needed.flat_map(|(_, faults)| faults.iter()).filter(|name| find(name).is_ok()) {
-            if !faults.contains(fault) {
+        for fault in needed(circumstances) {
+            if !faults.contains(&fault) {
                 faults.push(fault);
             }
         }
@@ -106,6 +110,7 @@ impl Habitat {
         let workload = if seed.is_multiple_of(2) { "register" } else { self.workloads[turn] };
         let plan = SimPlan { workload: workload.to_owned(), ..self.plan.clone() };
         let mut setup = plan.setup(seed)?;
+        self.focus(&mut setup);
         if self.has("tiny snapshots") || seed % 5 == 4 {
             setup.node.snapshot_entries = TINY_SNAPSHOT_ENTRIES;
         }
@@ -123,6 +128,25 @@ impl Habitat {
             setup.schedule = Some(Arc::new(GivenSchedule::Timeline(timeline.clone())));
         }
         Ok(setup)
+    }
+
+    /// What a bug cannot show without is never left out; every other world has little beside it.
+    fn focus(&self, setup: &mut Setup) {
+        let is_needed = |fault: &dyn Fault| self.needed().any(|name| name == fault.name());
+        let missing = self.needed().filter(|name| setup.faults.iter().all(|fault| fault.name() != *name));
+        let fits = |fault: &&'static dyn Fault| fault.nodes_min() <= setup.nodes as usize;
+        let missing: Vec<_> = missing.filter_map(|name| find(name).ok()).filter(fits).collect();
+        setup.faults.extend(missing);
+        let is_focused = setup.seed % 4 < 2 && self.needed().next().is_some();
+        if is_focused {
+            setup.faults.retain(|fault| {
+                is_needed(*fault) || matches!(fault.class(), Class::Kill | Class::Partition | Class::Pause)
+            });
+        }
+    }
+
+    fn needed(&self) -> impl Iterator<Item = &'static str> {
+        needed(self.circumstances)
     }
 
     fn has(&self, circumstance: &str) -> bool {
@@ -146,6 +170,13 @@ mod tests {
             worlds.iter().filter(|setup| setup.node.snapshot_entries == TINY_SNAPSHOT_ENTRIES).count() > 5
         );
         assert!(worlds.iter().filter(|setup| matches!(setup.retries, Retries::SameSequence(_))).count() > 15);
+    }
+
+    #[test]
+    fn circumstances_name_faults_that_there_are() {
+        for (_, faults) in CIRCUMSTANCES {
+            faults.iter().for_each(|name| assert!(find(name).is_ok(), "{name}"));
+        }
     }
 
     #[test]

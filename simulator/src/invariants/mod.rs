@@ -18,6 +18,7 @@ pub mod paxos;
 mod promises;
 pub mod raft;
 mod recovery;
+mod spoken;
 pub mod zab;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -108,6 +109,9 @@ pub trait Inspect: Protocol {
     /// What it does when it is asked to, beside serving clients.
     const ASKS: &'static [Capability] = &[];
 
+    /// Whether the term of which its view speaks is on disk before anything said in it leaves.
+    const TERM_LASTS: bool = false;
+
     /// What a record says.
     fn said(record: &Self::Record) -> Said;
 
@@ -194,6 +198,8 @@ struct Seen {
     under_way: VecDeque<(Ticket, bool, Vec<Said>)>,
     /// As after the last step; `None` after a restart.
     view: Option<View>,
+    /// The terms in which it has spoken.
+    spoken: spoken::Spoken,
 }
 
 impl Seen {
@@ -263,6 +269,7 @@ impl Invariants {
         seen.disk = Mirror::default();
         seen.promise = None;
         seen.under_way.clear();
+        seen.spoken = spoken::Spoken::default();
     }
 
     /// Whether these alone decide, by what a node has on its disk; false for a protocol that does not say who does.
@@ -286,7 +293,8 @@ impl Invariants {
         let seen = &mut self.nodes[node];
         let durable = seen.disk_after_crash();
         recovery::check(&mut self.findings, node, (&durable, seen.promise), (&mirror, promise));
-        *seen = Seen { memory: mirror.clone(), disk: mirror, promise, ..Seen::default() };
+        let spoken = seen.spoken.after_restart();
+        *seen = Seen { memory: mirror.clone(), disk: mirror, promise, spoken, ..Seen::default() };
     }
 
     /// A node has made a step.
@@ -297,6 +305,15 @@ impl Invariants {
         let view = replica.core().view();
         let before = self.nodes[node].view.replace(view);
         monotone::check(&mut self.findings, node, P::TERM_RISES, before.as_ref(), &view);
+        if P::TERM_LASTS {
+            let spoken = &mut self.nodes[node].spoken;
+            if before.is_none() {
+                spoken.check(&mut self.findings, node, view.term);
+            }
+            if !output.send_durable.is_empty() {
+                spoken.holds(output.ticket, view.term);
+            }
+        }
         let id = NodeId(u32::try_from(node + 1).expect("a cluster has few nodes"));
         if let Some(office) = replica.core().office(id)
             && self.offices.takes(&mut self.findings, node, office)
@@ -320,6 +337,7 @@ impl Invariants {
     pub fn durable(&mut self, now: Nanos, node: usize, ticket: Ticket) {
         self.findings.now = now;
         let seen = &mut self.nodes[node];
+        seen.spoken.durable(ticket);
         while seen.under_way.front().is_some_and(|(under_way, ..)| *under_way <= ticket) {
             let (_, replaces, said) = seen.under_way.pop_front().expect("looked at just now");
             if replaces {

@@ -11,6 +11,7 @@ use rashomon_node::raft::message::Record;
 use super::{Entry, Inspect, Said, Voters, fingerprint, of_bytes};
 
 impl Inspect for Raft {
+    const TERM_LASTS: bool = true;
     const KINDS: &'static [&'static str] = &[
         "Message",
         "PreVote",

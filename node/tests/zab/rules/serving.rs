@@ -26,6 +26,18 @@ fn zb9_a_local_read_may_be_outdated_and_a_synced_one_is_not() {
 }
 
 #[test]
+fn zb9_a_synced_read_waits_for_what_had_no_room_on_the_way() {
+    const MORE_THAN_FITS: u64 = 600;
+    let mut cluster = led(|_| {});
+    cluster.cuts.insert((N3, N1));
+    (1..=MORE_THAN_FITS).for_each(|value| write(&mut cluster, N3, value, value as i64));
+    // The answer is under way before the last of these transactions are.
+    let read = cluster.ask(N1, None, Operation::read("x"));
+    cluster.cuts.clear();
+    assert_eq!(answer(&mut cluster, N1, read), Ok(Reply::Value(Some(MORE_THAN_FITS as i64))));
+}
+
+#[test]
 fn zb9_a_client_that_stays_with_a_node_reads_its_own_writes_locally() {
     let mut cluster = led(|settings| settings.reads = Reads::Local);
     for value in 1..10 {
