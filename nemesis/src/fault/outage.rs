@@ -190,7 +190,8 @@ impl Outage {
               here promises to bear",
         class: Class::Kill,
         means: Means::Wipe,
-        aim: Aim::Sparing(Target::Follower),
+        // Whoever else is away: what only the other nodes know is lost for good then, and that is the point.
+        aim: Aim::Whatever(Target::Follower),
     };
 
     fn action(&self, node: NodeId) -> Action {
@@ -243,7 +244,7 @@ impl Fault for Outage {
         match self.aim {
             // The largest minority of two nodes is nobody.
             Aim::Sparing(Target::Minority) => 3,
-            Aim::Sparing(Target::Follower) => 2,
+            Aim::Whatever(Target::Follower) => 2,
             _ => 1,
         }
     }
