@@ -138,7 +138,7 @@ fn a_mistake_in_a_file_is_told_with_its_place() {
           |
         2 | dok = "Mine."
           | ^^^
-        unknown field `dok`, expected one of `name`, `doc`, `protocols`, `ports`, `node`, `probe`, `client`
+        unknown field `dok`, expected one of `name`, `doc`, `protocols`, `ports`, `node`, `probe`, `client`, `admin`
         ---
         DIR/mine.toml: TOML parse error at line 8, column 8
           |
@@ -150,7 +150,7 @@ fn a_mistake_in_a_file_is_told_with_its_place() {
           |
         6 | arguments = ["--id={di}"]
           |              ^^^^^^^^^^^
-        nothing is called {di}; there are {id}, {name}, {address}, {data}, {client_port}, {peer_port}, {node_count}, {protocol}, {seed}, {folder}, {defect}, {process}, {timeout_ms}, {each:JOINT}…{end}, {others:JOINT}…{end}
+        nothing is called {di}; there are {id}, {name}, {address}, {data}, {client_port}, {peer_port}, {node_count}, {protocol}, {seed}, {folder}, {defect}, {process}, {timeout_ms}, {snapshot_entries}, {heir}, {members}, {each:JOINT}…{end}, {others:JOINT}…{end}
         ---
         DIR/mine.toml: TOML parse error at line 6, column 14
           |
