@@ -289,7 +289,8 @@ impl Asking {
             let has_settled = all_since.is_some_and(|since: Instant| since.elapsed() >= SETTLED_AFTER);
             // A disk that is to be taken is waited for until the fault ends.
             let is_late = answered.elapsed() >= SHOW_WAIT && !(takes_disk && is_so);
-            if (is_so && (!takes_disk || has_settled)) || is_late || (!done && !takes_disk && !is_so) {
+            let is_over = if takes_disk { is_so && has_settled } else { is_so || !done };
+            if is_over || is_late {
                 return seen;
             }
             tokio::time::sleep(LOOK_EVERY).await;
