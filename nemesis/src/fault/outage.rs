@@ -190,7 +190,7 @@ impl Outage {
               here promises to bear",
         class: Class::Kill,
         means: Means::Wipe,
-        // Whoever else is away: what only the other nodes know is lost for good then, and that is the point.
+        // Whoever else is away: what this node alone still knew is lost for good then, and that is the point.
         aim: Aim::Whatever(Target::Follower),
     };
 
