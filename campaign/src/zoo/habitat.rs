@@ -189,7 +189,11 @@ mod tests {
             assert!(matches!(retrying.retries, Retries::SameSequence(_)));
             assert!(matches!(world(Defect::G01).retries, Retries::NewSequence(_)));
         }
-        let plan = Habitat::new("paxos", Some(Defect::P16), 1_000).plan;
-        assert!(plan.faults.contains(&"wipe".to_owned()), "{:?}", plan.faults);
+        let wiping = Habitat::new("paxos", Some(Defect::P16), 1_000);
+        for seed in 0..20 {
+            let faults: Vec<_> =
+                wiping.world(seed).unwrap().faults.iter().map(|fault| fault.name()).collect();
+            assert!(faults.contains(&"wipe"), "seed {seed}: {faults:?}");
+        }
     }
 }
