@@ -137,7 +137,8 @@ impl Attempts {
         now: T,
         timeout: Duration,
     ) -> (Call<T>, Step<T>) {
-        let needs_session = !operation.is_read() && operation != Operation::OpenSession;
+        let needs_session =
+            !matches!(operation, Operation::OpenSession | Operation::Admin(_)) && !operation.is_read();
         let stage = match self.session {
             _ if !needs_session => Stage::Plain,
             None => Stage::Opening,

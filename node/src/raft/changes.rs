@@ -83,6 +83,8 @@ impl Raft {
 
     /// Does what has become possible.
     pub(super) fn advance_change(&mut self) {
+        // Who is back starts from nothing, and does so before it is looked how far it is.
+        self.reshape();
         let is_committed = self.is_membership_committed();
         if is_committed && self.memberships.latest().is_joint() && self.is_commit_current() {
             let settled = self.memberships.latest().settled();

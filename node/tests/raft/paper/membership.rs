@@ -178,6 +178,32 @@ fn a_new_server_catches_up_by_snapshot_when_the_log_is_gone() {
     sound(&cluster);
 }
 
+/// A leader keeps books on those who leave for an election timeout more, so that they learn of it. Who is back by then may have
+/// lost its disk meanwhile, and with it all that stands there.
+#[test]
+fn a_member_that_comes_back_is_not_taken_at_its_old_word() {
+    let mut cluster = with_members(3, &[1, 2, 3], &[]);
+    let id = change(&mut cluster, N1, &[1, 2]);
+    cluster.settle();
+    assert_eq!(cluster.answers[&(N1, id)], Ok(Reply::Done));
+    cluster.wipe(N3);
+    cluster.start(N3);
+    // It is not heard.
+    [N1, N2].into_iter().for_each(|other| _ = cluster.cuts.insert((N3, other)));
+    let id = change(&mut cluster, N1, &[1, 2, 3]);
+    cluster.settle();
+    assert_eq!(
+        membership(&cluster, N1),
+        Membership::of(&nodes(&[1, 2])),
+        "n3 has nothing, as far as is known"
+    );
+    cluster.heal();
+    cluster.pass(300);
+    assert_eq!(cluster.answers[&(N1, id)], Ok(Reply::Done));
+    assert_eq!(cluster.replica(N3).machine().digest(), cluster.replica(N1).machine().digest());
+    sound(&cluster);
+}
+
 #[test]
 fn thesis_4_1_a_second_change_is_refused_while_one_is_under_way() {
     let mut cluster = with_members(5, &[1, 2, 3], &[]);

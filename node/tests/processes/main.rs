@@ -2,120 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+mod harness;
+mod members;
+
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
-use rashomon_node::api::{CallError, Client, NodeId, Operation, RefusalCode, Reply, Retries, Role, Status};
+use rashomon_node::api::{CallError, Client, Operation, RefusalCode, Reply, Retries};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-const CALL: Duration = Duration::from_secs(5);
-/// Every protocol has to pass the same tests.
-const PROTOCOLS: [&str; 3] = ["raft", "paxos", "zab"];
-
-/// Nodes as processes; whatever happens, they do not outlive the test.
-struct Processes {
-    protocol: &'static str,
-    directory: tempfile::TempDir,
-    client_ports: Vec<u16>,
-    peer_ports: Vec<u16>,
-    children: Vec<Option<Child>>,
-}
-
-impl Processes {
-    fn start(protocol: &'static str, count: usize) -> Self {
-        let ports = free_ports(2 * count);
-        let (client_ports, peer_ports) = ports.split_at(count);
-        let mut processes = Self {
-            protocol,
-            directory: tempfile::tempdir().unwrap(),
-            client_ports: client_ports.to_vec(),
-            peer_ports: peer_ports.to_vec(),
-            children: (0..count).map(|_| None).collect(),
-        };
-        (0..count).for_each(|number| processes.start_node(number));
-        processes
-    }
-
-    fn start_node(&mut self, number: usize) {
-        assert!(self.children[number].is_none());
-        let data = self.directory.path().join(format!("n{}", number + 1));
-        let mut command = node_command(number + 1, &data, self.client_ports[number], self.peer_ports[number]);
-        command.args(["--protocol", self.protocol]);
-        for (peer, port) in self.peer_ports.iter().enumerate() {
-            command.args(["--peer", &format!("{}=127.0.0.1:{port}", peer + 1)]);
-        }
-        self.children[number] = Some(command.stderr(Stdio::null()).spawn().unwrap());
-    }
-
-    fn kill(&mut self, number: usize) {
-        let mut child = self.children[number].take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
-    fn signal(&self, number: usize, signal: Signal) {
-        let child = self.children[number].as_ref().unwrap();
-        kill_process(Pid::from_child(child), signal).unwrap();
-    }
-
-    fn address(&self, number: usize) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.client_ports[number]).into()
-    }
-
-    async fn status(&self, number: usize) -> Option<Status> {
-        let client = Client::connect(self.address(number), CALL).await.ok()?;
-        client.status(CALL).await.ok()
-    }
-
-    /// Waits until some running node leads and has followers' consent, i.e. has committed something.
-    async fn leader(&self) -> usize {
-        let search = async {
-            loop {
-                for number in 0..self.children.len() {
-                    if self.children[number].is_some()
-                        && let Some(status) = self.status(number).await
-                        && status.role == Role::Leader
-                        // A ZAB node says that it leads only once a quorum has its history, which may be empty.
-                        && (status.commit > 0 || self.protocol == "zab")
-                    {
-                        return number;
-                    }
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, search).await.expect("a leader is elected")
-    }
-}
-
-impl Drop for Processes {
-    fn drop(&mut self) {
-        for child in self.children.iter_mut().flatten() {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-/// Ports that were free a moment ago, all different.
-fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
-    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
-}
-
-fn node_command(id: usize, data: &Path, client_port: u16, peer_port: u16) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rashomon-node"));
-    command.args(["--id", &id.to_string(), "--data", data.to_str().unwrap()]);
-    command.args(["--client-listen", &format!("127.0.0.1:{client_port}")]);
-    command.args(["--peer-listen", &format!("127.0.0.1:{peer_port}")]);
-    command
-}
+use harness::{
+    CALL, PATIENCE, PROTOCOLS, Processes, agree, connect, free_ports, id, node_command, read, write,
+};
 
 #[tokio::test]
 async fn acknowledged_writes_survive_a_killed_leader() {
@@ -139,7 +40,7 @@ async fn acknowledged_writes_survive_a_killed_leader() {
         processes.start_node(leader);
         let mut client = connect(processes.address(leader)).await;
         assert_eq!(read(&mut client, "y").await, Reply::Value(Some(1)));
-        agree(&processes, 3).await;
+        agree(&processes, &[0, 1, 2]).await;
     }
 }
 
@@ -198,7 +99,7 @@ async fn a_leader_that_slept_follows_the_new_one() {
         write(&mut other, "x", 2).await;
         processes.signal(leader, Signal::CONT);
         assert_eq!(read(&mut sleeper, "x").await, Reply::Value(Some(2)));
-        agree(&processes, 3).await;
+        agree(&processes, &[0, 1, 2]).await;
     }
 }
 
@@ -254,56 +155,6 @@ async fn a_minority_refuses_in_a_definite_way() {
     }
 }
 
-/// Repeats a read, which is harmless, until a leader is there to confirm it.
-async fn read(client: &mut Client, key: &str) -> Reply {
-    let attempts = async {
-        loop {
-            if let Ok(reply) = client.operate(Operation::read(key), CALL).await {
-                return reply;
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, attempts).await.expect("the cluster serves again")
-}
-
-/// Repeats a write, whose values only go up, until it is acknowledged.
-async fn write(client: &mut Client, key: &str, value: i64) {
-    let attempts = async { while client.operate(Operation::write(key, value), CALL).await.is_err() {} };
-    tokio::time::timeout(PATIENCE, attempts).await.expect("the cluster serves again");
-}
-
-async fn connect(address: SocketAddr) -> Client {
-    let attempts = async {
-        loop {
-            match Client::connect(address, CALL).await {
-                Ok(client) => return client,
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, attempts).await.expect("the node listens")
-}
-
-/// Waits until all nodes have applied the same and say that their states are equal.
-async fn agree(processes: &Processes, count: usize) {
-    let agreed = async {
-        loop {
-            let mut statuses = Vec::new();
-            for number in 0..count {
-                statuses.extend(processes.status(number).await);
-            }
-            let states: Vec<(u64, u64)> = statuses.iter().map(|one| (one.applied, one.digest)).collect();
-            if states.len() == count && states.iter().all(|state| *state == states[0]) {
-                return;
-            }
-            let equal_depth = states.iter().filter(|state| state.0 == states[0].0);
-            assert!(equal_depth.clone().all(|state| state.1 == states[0].1), "replicas diverge: {states:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, agreed).await.expect("the nodes converge");
-}
-
 /// Both kinds of retry outlive the node they talk to; only one of them may apply twice.
 #[tokio::test]
 async fn a_retrying_client_reconnects_to_a_restarted_node() {
@@ -327,7 +178,7 @@ async fn status_tells_who_and_what_a_node_is() {
         let processes = Processes::start(protocol, 3);
         let leader = processes.leader().await;
         let status = processes.status(leader).await.unwrap();
-        assert_eq!(status.node, NodeId(leader as u32 + 1));
+        assert_eq!(status.node, id(leader));
         assert_eq!(status.leader, Some(status.node));
         assert_eq!((status.protocol.as_str(), status.reads.as_str()), (protocol, "read-index"));
         assert!(status.term > 0 && status.defects.is_empty() && status.incarnation > 0);
