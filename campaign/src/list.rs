@@ -2,6 +2,7 @@
 
 use rashomon_checker::models::REGISTRY;
 use rashomon_nemesis::timeline::library;
+use rashomon_node::defect::Defect;
 use serde::Serialize;
 
 use crate::cli::ListArgs;
@@ -89,12 +90,14 @@ fn models() -> Vec<Entry> {
 }
 
 fn defects() -> Vec<Entry> {
-    rashomon_node::defect::Defect::ALL
+    Defect::ALL
         .iter()
         .map(|defect| {
             let description = defect.description();
-            let reach =
-                if description.reachable { "" } else { " Not reachable by kill, pause and partition." };
+            let reach = match description.reachable {
+                true => format!(" `{}`", command_for(*defect)),
+                false => " Not within a minute of real processes: the simulated world's.".to_owned(),
+            };
             let doc = format!(
                 "{} ({}; shown by {}).{reach}",
                 description.title,
@@ -104,6 +107,14 @@ fn defects() -> Vec<Entry> {
             Entry::new(description.id, doc)
         })
         .collect()
+}
+
+/// The run that shows it.
+fn command_for(defect: Defect) -> String {
+    let protocol = defect.protocol().filter(|own| *own != "raft").map(|own| format!(" --protocol {own}"));
+    let command =
+        format!("rashomon run{} --defect {defect} {}", protocol.unwrap_or_default(), defect.flags());
+    command.trim_end().to_owned()
 }
 
 fn codes() -> Vec<Entry> {

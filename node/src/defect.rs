@@ -133,7 +133,7 @@ pub struct Description {
     pub rule: &'static str,
     /// What makes it visible to a client: faults, and other circumstances such as `tiny snapshots`.
     pub faults: &'static [&'static str],
-    /// Whether kill -9, pause and partition on real processes suffice to see it within a minute.
+    /// Whether real processes show it within a minute, more often than once in a while, to a run with [`Defect::flags`].
     pub reachable: bool,
     /// Where it lives.
     pub home: Home,
@@ -150,6 +150,18 @@ impl Defect {
             // Two majorities that share no node of those who matter.
             Self::R07 | Self::R26 | Self::R27 => Some(5),
             _ => None,
+        }
+    }
+
+    /// What a run of real processes needs beside the defect, as it is typed, where the defaults do not show it.
+    pub fn flags(self) -> &'static str {
+        match self {
+            Self::R23 => "--nodes 4",
+            Self::R32 => "--workload list --snapshot-entries 10",
+            Self::R33 => "--faults kill --snapshot-entries 10",
+            Self::P17 => "--snapshot-entries 10",
+            Self::G02 | Self::P18 => "--workload list",
+            _ => "",
         }
     }
 

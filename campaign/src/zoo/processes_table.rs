@@ -24,7 +24,7 @@ fn row(cage: &Cage, arguments: &[String]) -> String {
     let id = cage.defect.as_deref().unwrap_or_default();
     if !cage.reachable {
         return format!(
-            "| {id} | {} | – | – | – | needs power loss: beyond kill, pause and partition |\n",
+            "| {id} | {} | – | – | – | not within a minute of real processes: the simulated world's |\n",
             cage.title
         );
     }

@@ -217,7 +217,8 @@ pub(super) static R25: Description = Description {
     home: Home::Node,
     note: "As in RethinkDB 2.2.3. A leader drops the old voters as soon as it has applied the new membership; old voters that \
            have it in their logs but have not heard that it is committed elect a leader by the old rule. The window is the \
-           time that a commit index takes to travel, so a change has to meet a partition: the simulator's.",
+           time that a commit index takes to travel, and a change has to meet a partition in it: not in minutes of changes, kills \
+           and partitions on real processes.",
 };
 pub(super) static R26: Description = Description {
     id: "R26",
@@ -240,7 +241,7 @@ pub(super) static R27: Description = Description {
     home: Home::Node,
     note: "As CCF #3948 was close to. From {1,2,3} to {3,4,5}, nodes 3, 4 and 5 are a majority of the union but not of the \
            old voters: cut off from 1 and 2, they elect a leader beside that of the old voters. The change must be under way \
-           when the partition comes, so random schedules need luck: the simulator's directed schedule shows it.",
+           when the partition comes. Real nodes are done with it within milliseconds: the simulator's.",
 };
 pub(super) static R28: Description = Description {
     id: "R28",
@@ -251,7 +252,7 @@ pub(super) static R28: Description = Description {
     home: Home::Node,
     note: "While a leader waits for new nodes to catch up, it counts them among the voters; and it counts itself while it \
            commits a membership that it is no member of. What was acknowledged with their help may be on no majority of \
-           the voters. Learners are catching up only for a moment, hence the simulator.",
+           the voters. Learners are catching up only for a moment: not seen in minutes of real processes.",
 };
 pub(super) static R29: Description = Description {
     id: "R29",
@@ -261,25 +262,26 @@ pub(super) static R29: Description = Description {
     reachable: false,
     home: Home::Node,
     note: "When an uncommitted membership is truncated, the node goes on by it; after a restart it goes by that of its snapshot \
-           until it has applied others. Elections then need the votes of the wrong nodes: the cluster is stuck, or split.",
+           until it has applied others. Elections then need the votes of the wrong nodes: the cluster is stuck, or split. It has to be \
+           killed within the moment of a change: not seen in minutes of real processes.",
 };
 pub(super) static R30: Description = Description {
     id: "R30",
     title: "any snapshot is installed, and any tail kept",
     rule: "a snapshot that is no news is ignored; a tail that does not follow from it is dropped (Raft 7, Figure 13)",
     faults: &["partition", "kill", "tiny snapshots"],
-    reachable: true,
+    reachable: false,
     home: Home::Node,
     note: "As willemt/raft #118 and redisraft #43. A snapshot that comes late takes the state back. A deposed leader that gets \
-           one keeps its dead entries beyond it, says that it has them, and applies them: run with a small \
-           --snapshot-entries.",
+           one keeps its dead entries beyond it, says that it has them, and applies them. Needs snapshots every few entries; not \
+           seen in minutes of real processes all the same, where one connection per peer keeps snapshots in order.",
 };
 pub(super) static R32: Description = Description {
     id: "R32",
     title: "a snapshot lacks what sessions were answered",
     rule: "the session table is part of the snapshot (thesis 6.3)",
     faults: &["kill", "pause", "partition", "tiny snapshots", "retries"],
-    reachable: false,
+    reachable: true,
     home: Home::Node,
     note: "A node that starts from a snapshot, or is sent one, knows the sessions but not their last replies, and carries \
            out a retry again that the others only answer again. Needs snapshots every few entries and clients that \
@@ -304,7 +306,8 @@ pub(super) static R34: Description = Description {
     home: Home::Node,
     note: "Turns lease reads on. Voters heed the heir although they hear the leader, so the lease vouches for nothing any more: \
            until the old leader hears of the new term, it serves what the new one has overwritten. It hears of it within a \
-           message's time unless a pause or a cut comes between. An heir that lags behind is not elected.",
+           message's time unless a pause or a cut comes between: not seen in minutes of real processes. An heir that lags behind \
+           is not elected.",
 };
 pub(super) static R35: Description = Description {
     id: "R35",
