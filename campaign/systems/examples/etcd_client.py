@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""A client program and a probe for Rashomon, in Python and without any library: etcd's registers.
+"""A client program, a probe and an admin for Rashomon, in Python and without any library: etcd's registers.
 
     etcd_client.py client ADDRESS PORT TIMEOUT_MS    one line in per operation, one line out per completion
     etcd_client.py probe  ADDRESS PORT TIMEOUT_MS    ten times a second a line with the node's role
+    etcd_client.py lead   ADDRESS PORT TIMEOUT_MS HEIR    has this node lead, and ends with 0 when it does
 
 To be used by a system file, such as etcd_by_program.toml beside this one.
 """
-import base64, http.client, json, sys, time
+import base64, http.client, json, sys, time, urllib.parse
 
 mode, address, port, timeout_ms = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 DEFINITE = {"etcdserver: no leader": "no-leader", "etcdserver: too many requests": "overloaded"}
@@ -16,9 +17,9 @@ def text(value):
     return base64.b64encode(str(value).encode()).decode()
 
 
-def post(path, body):
+def post(path, body, host=address, port=port):
     """One request on a fresh connection. What is raised before `request` returns is definite, the rest is not."""
-    connection = http.client.HTTPConnection(address, port, timeout=timeout_ms / 1000)
+    connection = http.client.HTTPConnection(host, port, timeout=timeout_ms / 1000)
     try:
         connection.connect()
     except OSError as error:
@@ -64,7 +65,27 @@ def role():
     return {"role": name, "term": int(status.get("raftTerm", "0"))}
 
 
-if mode == "probe":
+def lead(heir):
+    """Only the leader hands leadership over, and it knows the others by their ids. Returns why it was not done, if so."""
+    status, trouble = post("/v3/maintenance/status", {})
+    members, trouble = (None, trouble) if trouble else post("/v3/cluster/member/list", {})
+    if trouble:
+        return trouble["text"]
+    ids = {member["ID"]: member for member in members["members"]}
+    chosen = [number for number, member in ids.items() if member.get("name") == heir]
+    leader = ids.get(status.get("leader", "0"))
+    if not chosen or not leader:
+        return f"{heir} is no member" if leader else "no leader is known"
+    if leader["ID"] == chosen[0]:
+        return None
+    url = urllib.parse.urlsplit(leader["clientURLs"][0])
+    _, trouble = post("/v3/maintenance/transfer-leadership", {"targetID": chosen[0]}, url.hostname, url.port)
+    return trouble["text"] if trouble else None
+
+
+if mode == "lead":
+    sys.exit(lead(sys.argv[5]))
+elif mode == "probe":
     while True:
         told = role()
         if told:  # silence says that the node is silent
