@@ -82,6 +82,42 @@ fn a_planted_bug_is_found_and_its_evidence_kept() {
     assert_eq!(again.status.code(), Some(1), "the counterexample alone is a violation");
 }
 
+/// How often each action of this kind was proven to be done.
+fn done(folder: &Path, what: &str) -> usize {
+    let history = std::fs::read_to_string(folder.join("history.jsonl")).unwrap();
+    let events = history.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let actions = events.filter_map(|event| event["value"]["actions"].as_array().cloned()).flatten();
+    actions.filter(|report| report["action"]["do"] == what && report["outcome"] == "installed").count()
+}
+
+#[test]
+fn members_are_replaced_while_clients_ask() {
+    let store = tempfile::tempdir().unwrap();
+    let arguments =
+        ["--json", "--faults", "replace-member", "--clients", "6", "--rate", "300", "--duration", "20s"];
+    let output = rashomon(store.path(), &[&arguments[..], &["--seed", "2"]].concat());
+    let report = report(&output);
+    assert_eq!(report["axes"]["safety"]["verdict"], "valid", "{report}");
+    assert_eq!(report["axes"]["harness"]["failures"].as_array().unwrap().len(), 0, "{report}");
+    let folder = store.path().join("latest");
+    // Out, and in again; in between the disk went.
+    let wiped_count = done(&folder, "wipe");
+    assert!(wiped_count > 0 && done(&folder, "members") >= 2 * wiped_count, "{report}");
+}
+
+#[test]
+fn a_store_of_the_users_is_asked_for_another_leader() {
+    let store = tempfile::tempdir().unwrap();
+    let system = concat!(env!("CARGO_MANIFEST_DIR"), "/systems/examples/etcd_by_program.toml");
+    let arguments =
+        ["--json", "--system", system, "--faults", "transfer-leadership", "--nodes", "3", "--clients", "3"];
+    let more = ["--rate", "30", "--duration", "15s", "--seed", "2", "--timeout", "3s"];
+    let output = rashomon(store.path(), &[&arguments[..], &more[..]].concat());
+    let report = report(&output);
+    assert_eq!(report["axes"]["safety"]["verdict"], "valid", "{report}");
+    assert!(done(&store.path().join("latest"), "lead") > 0, "{report}");
+}
+
 /// Runs a system whose node is described by these lines; answers the exit code and what was said.
 fn run_system(node: &str) -> (Option<i32>, String) {
     let store = tempfile::tempdir().unwrap();

@@ -1,6 +1,11 @@
 //! What the system itself is asked for: another leader, other members. It does so in its own time and may refuse, so a fault
 //! that asks is an *errand*: one action after the other, each only once the one before it is so, while the run goes on.
 //!
+//! **Errands take turns.** Two that change members would undo each other's work, and a request that is given up without an
+//! answer may come true at any time: so the later one waits for the earlier, and the end of a fault for the answer to its
+//! beginning. An answer comes within [`ANSWER_WAIT`], so only what mends, and insists, can make others wait for long; a
+//! beginning whose turn does not come before its end is left out.
+//!
 //! **A disk that is taken from a former member.** A removed node that comes back empty is a new server under an old name, and
 //! harmless only if nobody counts on what it knew. So its disk is taken when *all* the others have named the membership
 //! without it, and still do a while later, and no earlier request for members may yet come true.
@@ -90,8 +95,16 @@ struct Asked {
     number: u64,
     action: Action,
     task: AbortHandle,
+    progress: Rc<Progress>,
+}
+
+/// What an errand and the request on its way tell each other.
+#[derive(Debug, Default)]
+struct Progress {
     /// Whether a request of it may yet come true, whatever becomes of this.
-    is_left_open: Rc<Cell<bool>>,
+    is_left_open: Cell<bool>,
+    /// Whether the fault has ended meanwhile: nothing more is waited for than the answer.
+    is_over: Cell<bool>,
 }
 
 impl Errand {
@@ -104,14 +117,20 @@ impl Errand {
         asked.chain(&self.left).any(is_of_members)
     }
 
+    /// Whether the other one has to be over first.
+    fn waits_for(&self, earlier: &Errand) -> bool {
+        self.deed.id == earlier.deed.id || (self.changes_members() && earlier.changes_members())
+    }
+
     /// What is left is left out.
-    pub(super) fn skip_rest(&mut self) {
-        let skipped = self.left.drain(..).map(|action| Report {
+    pub(super) fn skip_rest(&mut self, why: &str) {
+        let outcome = Outcome::skipped(why);
+        let skipped = self.left.drain(..);
+        self.reports.extend(skipped.map(|action| Report {
             action,
-            outcome: Outcome::skipped("what had to come before it is not so"),
+            outcome: outcome.clone(),
             evidence: None,
-        });
-        self.reports.extend(skipped);
+        }));
     }
 }
 
@@ -130,6 +149,8 @@ pub(super) struct Brought {
 #[derive(Default)]
 pub(super) struct Errands {
     open: Vec<Errand>,
+    /// Those whose turn has not come, in the order in which they came.
+    waiting: Vec<Errand>,
     asking: JoinSet<Brought>,
     asked_count: u64,
     /// When a request for members was last left without a clear answer.
@@ -137,6 +158,20 @@ pub(super) struct Errands {
 }
 
 impl Errands {
+    /// Keeps the errand until its turn comes: it is among the next that are [`Errands::in_turn`].
+    pub(super) fn queue(&mut self, errand: Errand) {
+        self.waiting.push(errand);
+    }
+
+    /// The next errand that has to wait for no other any more.
+    pub(super) fn in_turn(&mut self) -> Option<Errand> {
+        let is_free = |place: &usize| {
+            let mut earlier = self.open.iter().chain(&self.waiting[..*place]);
+            !earlier.any(|earlier| self.waiting[*place].waits_for(earlier))
+        };
+        (0..self.waiting.len()).find(is_free).map(|place| self.waiting.remove(place))
+    }
+
     /// Asks for the action, and keeps the errand until there is an answer.
     pub(super) fn ask(&mut self, mut errand: Errand, action: Action, asking: &Asking) {
         self.asked_count += 1;
@@ -144,22 +179,22 @@ impl Errands {
         let takes_disk = matches!(errand.left.front(), Some(Action::Wipe { .. }));
         let may_come_true = self.left_open_at.is_some_and(|at| at.elapsed() < MAY_COME_TRUE);
         let (insists, asking, asked) = (!errand.deed.is_begin(), asking.clone(), action.clone());
-        let is_left_open = Rc::new(Cell::new(false));
-        let open = Rc::clone(&is_left_open);
+        let progress = Rc::new(Progress::default());
+        let told = Rc::clone(&progress);
         let task = self.asking.spawn_local(async move {
             if takes_disk && may_come_true {
                 let outcome = Outcome::skipped("an earlier request for members may yet come true");
                 let report = Report { action: asked, outcome, evidence: None };
                 return Brought { number, report };
             }
-            Brought { number, report: asking.bring_about(asked, insists, takes_disk, &open).await }
+            Brought { number, report: asking.bring_about(asked, insists, takes_disk, &told).await }
         });
-        errand.asked = Some(Asked { number, action, task, is_left_open });
+        errand.asked = Some(Asked { number, action, task, progress });
         self.open.push(errand);
     }
 
-    /// The next answer and whose it is; waits for ever where nothing was asked.
-    pub(super) async fn next(&mut self) -> (Errand, bool) {
+    /// The next errand that has been answered; what cannot be done any more is left out. Waits for ever where nothing was asked.
+    pub(super) async fn next(&mut self) -> Errand {
         loop {
             let Some(brought) = self.asking.join_next().await else { return std::future::pending().await };
             // A request that was given up ends as cancelled; its errand is closed already.
@@ -167,14 +202,18 @@ impl Errands {
             let is_its = |errand: &Errand| errand.asked.as_ref().is_some_and(|asked| asked.number == number);
             let Some(place) = self.open.iter().position(is_its) else { continue };
             let mut errand = self.open.remove(place);
-            let asked = errand.asked.take();
-            let is_left_open = asked.is_some_and(|asked| asked.is_left_open.get());
-            if is_left_open && is_of_members(&report.action) {
+            let progress = errand.asked.take().map(|asked| asked.progress).unwrap_or_default();
+            if progress.is_left_open.get() && is_of_members(&report.action) {
                 self.left_open_at = Some(Instant::now());
             }
             let is_so = report.outcome.is_installed();
             errand.reports.push(report);
-            return (errand, is_so);
+            if !is_so {
+                errand.skip_rest("what had to come before it is not so");
+            } else if progress.is_over.get() {
+                errand.skip_rest("the fault is over");
+            }
+            return errand;
         }
     }
 
@@ -183,35 +222,34 @@ impl Errands {
         self.left_open_at.map(|at| at + KEPT_AT_MOST).filter(|until| *until > Instant::now())
     }
 
-    /// Errands for members: another one is about to begin, and two would undo each other's work.
-    pub(super) fn give_up_members(&mut self) -> Vec<Errand> {
-        self.give_up(Errand::changes_members)
+    /// The fault ends: its beginning, if it is on its way, has only its answer to wait for. Answers it if its turn has not come.
+    pub(super) fn end(&mut self, fault: u64) -> Option<Errand> {
+        let is_its = |errand: &Errand| errand.deed.is_begin() && errand.deed.id == fault;
+        for asked in
+            self.open.iter().filter(|errand| is_its(errand)).filter_map(|errand| errand.asked.as_ref())
+        {
+            asked.progress.is_over.set(true);
+        }
+        let place = self.waiting.iter().position(is_its)?;
+        let mut errand = self.waiting.remove(place);
+        errand.skip_rest("what was asked for before was still under way");
+        Some(errand)
     }
 
-    /// The beginning of this fault: it ends.
-    pub(super) fn give_up_on(&mut self, fault: u64) -> Vec<Errand> {
-        self.give_up(|errand| errand.deed.is_begin() && errand.deed.id == fault)
-    }
-
-    /// All of them.
-    pub(super) fn give_up_all(&mut self) -> Vec<Errand> {
-        self.give_up(|_| true)
-    }
-
-    fn give_up(&mut self, which: impl Fn(&Errand) -> bool) -> Vec<Errand> {
-        let (mut given_up, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.open).into_iter().partition(which);
-        self.open = kept;
+    /// Gives up on all of them.
+    pub(super) fn give_up(&mut self) -> Vec<Errand> {
+        let mut given_up = std::mem::take(&mut self.open);
+        given_up.append(&mut self.waiting);
         for errand in &mut given_up {
-            if let Some(Asked { action, task, is_left_open, .. }) = errand.asked.take() {
+            if let Some(Asked { action, task, progress, .. }) = errand.asked.take() {
                 task.abort();
-                if is_left_open.get() && is_of_members(&action) {
+                if progress.is_left_open.get() && is_of_members(&action) {
                     self.left_open_at = Some(Instant::now());
                 }
                 let outcome = Outcome::indeterminate("asked for, and not so in time");
                 errand.reports.push(Report { action, outcome, evidence: None });
             }
-            errand.skip_rest();
+            errand.skip_rest("everything is healed");
         }
         given_up
     }
@@ -231,14 +269,20 @@ pub struct Asking {
 }
 
 impl Asking {
-    /// Asks until it is so or, unless it insists, once. `is_left_open` tells whether a request is without a clear answer.
-    pub(super) async fn bring_about(
+    /// Asks until it is so, for the final heal.
+    pub(super) async fn restore(&self, action: Action) -> Report {
+        self.bring_about(action, true, false, &Progress::default()).await
+    }
+
+    /// Asks until it is so or, unless it insists, once.
+    async fn bring_about(
         &self,
         action: Action,
         insists: bool,
         takes_disk: bool,
-        is_left_open: &Cell<bool>,
+        progress: &Progress,
     ) -> Report {
+        let is_left_open = &progress.is_left_open;
         let (mut at, wish) = match &action {
             Action::Lead { node, at } => (*at, Wish::Lead(*node)),
             Action::Members { of, at } => (*at, Wish::Members(of.clone())),
@@ -252,7 +296,7 @@ impl Asking {
                 (_, None) => Err(NotDone::surely("no node is up to be asked".to_owned())),
             };
             is_left_open.set(was_left_open || answer.as_ref().is_err_and(|error| !error.definite));
-            let seen = self.look(&action, answer, takes_disk).await;
+            let seen = self.look(&action, answer, takes_disk, progress).await;
             let outcome = judge(&action, &Evidence::Asked(seen.clone()));
             if outcome.is_installed() || !insists {
                 return Report { action, outcome, evidence: Some(Evidence::Asked(seen)) };
@@ -269,7 +313,13 @@ impl Asking {
     }
 
     /// Looks until the nodes show it, for a while; where a disk is to be taken, until all do and it has settled.
-    async fn look(&self, action: &Action, answer: Result<(), NotDone>, takes_disk: bool) -> AskedEvidence {
+    async fn look(
+        &self,
+        action: &Action,
+        answer: Result<(), NotDone>,
+        takes_disk: bool,
+        progress: &Progress,
+    ) -> AskedEvidence {
         let answered = Instant::now();
         let (done, text) = match answer {
             Ok(()) => (true, "done".to_owned()),
@@ -288,6 +338,7 @@ impl Asking {
                 if is_so && shown_by_all(action, &seen) { all_since.or(Some(Instant::now())) } else { None };
             let has_settled = all_since.is_some_and(|since: Instant| since.elapsed() >= SETTLED_AFTER);
             // A disk that is to be taken is waited for until the fault ends.
+            let takes_disk = takes_disk && !progress.is_over.get();
             let is_late = answered.elapsed() >= SHOW_WAIT && !(takes_disk && is_so);
             let is_over = if takes_disk { is_so && has_settled } else { is_so || !done };
             if is_over || is_late {

@@ -4,7 +4,7 @@
 //! It decides nothing: what breaks, on whom and when is the schedule's; whether it bit is judged from the evidence. What the
 //! system itself is asked for takes its time, and goes on beside the schedule: [`crate::run::errands`].
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
@@ -104,7 +104,7 @@ impl<N: Notes> Faults<N> {
                     self.send_out(errand, &mut errands).await?;
                 }
                 Step::End(ending) => {
-                    self.close_all(errands.give_up_on(ending.id.0));
+                    self.close_all(errands.end(ending.id.0));
                     let errand = Errand::new(Deed::end(&ending, self.clock.now()), &ending.actions);
                     self.send_out(errand, &mut errands).await?;
                 }
@@ -112,11 +112,12 @@ impl<N: Notes> Faults<N> {
                     tokio::select! {
                         () = self.wake.notified() => {}
                         () = tokio::time::sleep_until(self.clock.at(until)) => {}
-                        (errand, is_so) = errands.next() => self.answered(errand, is_so, &mut errands).await?,
+                        errand = errands.next() => self.go_on(errand, &mut errands).await?,
                     }
+                    self.take_turns(&mut errands).await?;
                 }
                 Step::Heal { actions } => {
-                    self.close_all(errands.give_up_all());
+                    self.close_all(errands.give_up());
                     healed.extend(self.heal(actions, errands.undone_until()).await?);
                 }
                 Step::Done => return Ok((self.control, healed)),
@@ -125,10 +126,16 @@ impl<N: Notes> Faults<N> {
     }
 
     async fn send_out(&mut self, errand: Errand, errands: &mut Errands) -> anyhow::Result<()> {
-        if errand.left.iter().any(|action| matches!(action, Action::Members { .. })) {
-            self.close_all(errands.give_up_members());
+        errands.queue(errand);
+        self.take_turns(errands).await
+    }
+
+    /// Goes on with those that have to wait for no other any more.
+    async fn take_turns(&mut self, errands: &mut Errands) -> anyhow::Result<()> {
+        while let Some(errand) = errands.in_turn() {
+            self.go_on(errand, errands).await?;
         }
-        self.go_on(errand, errands).await
+        Ok(())
     }
 
     /// Performs what can be performed at once, up to what the system is asked for.
@@ -145,23 +152,8 @@ impl<N: Notes> Faults<N> {
         Ok(())
     }
 
-    /// The system has answered, and the nodes show it or do not.
-    async fn answered(
-        &mut self,
-        mut errand: Errand,
-        is_so: bool,
-        errands: &mut Errands,
-    ) -> anyhow::Result<()> {
-        if is_so {
-            return self.go_on(errand, errands).await;
-        }
-        errand.skip_rest();
-        self.record(&errand);
-        Ok(())
-    }
-
-    fn close_all(&self, errands: Vec<Errand>) {
-        errands.iter().for_each(|errand| self.record(errand));
+    fn close_all(&self, errands: impl IntoIterator<Item = Errand>) {
+        errands.into_iter().for_each(|errand| self.record(&errand));
     }
 
     /// The final heal: what can be mended at once is, then who takes part is restored; once more, where a request from before may
@@ -191,8 +183,7 @@ impl<N: Notes> Faults<N> {
 
     /// Asks until it is so, for a while; a violation found meanwhile ends it.
     async fn restore(&self, action: Action) -> Report {
-        let is_left_open = Cell::new(false);
-        let restored = self.asking.bring_about(action.clone(), true, false, &is_left_open);
+        let restored = self.asking.restore(action.clone());
         let convicted = async {
             while !self.state.borrow().convicted {
                 self.wake.notified().await;

@@ -1,4 +1,5 @@
-//! What files may say, and what every client does against a node that is really there.
+//! What files may say, what every client does against a node that is really there, and how systems are asked.
 
+mod admin;
 mod clients;
 mod files;
