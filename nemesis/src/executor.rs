@@ -14,7 +14,8 @@ mod program;
 mod signal;
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, Capabilities, Capability};
+use crate::action::Action;
+use crate::capability::{Capabilities, Capability};
 use crate::evidence::{Evidence, Outcome, ProcessIdentity, judge};
 use crate::node::NodeId;
 

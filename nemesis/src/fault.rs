@@ -19,7 +19,8 @@ use std::fmt::Debug;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, Capability};
+use crate::action::Action;
+use crate::capability::Capability;
 use crate::node::NodeId;
 use crate::random::Stream;
 

@@ -17,6 +17,7 @@ pub mod view;
 
 // What may be done, and to whom.
 pub mod action;
+pub mod capability;
 pub mod grudge;
 pub mod handling;
 pub mod target;
@@ -36,7 +37,8 @@ pub mod record;
 pub mod agent;
 pub mod protocol;
 
-pub use action::{Action, Capabilities, Capability};
+pub use action::Action;
+pub use capability::{Capabilities, Capability};
 pub use evidence::{Evidence, Outcome, ProcessIdentity};
 pub use executor::{Executor, Report};
 pub use fault::{Decision, Declined, Fault};

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, Capabilities};
+use crate::action::Action;
+use crate::capability::Capabilities;
 use crate::evidence::{LinkEvidence, ProcessIdentity};
 use crate::executor::Report;
 use crate::node::NodeId;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rashomon_nemesis::action::{Capabilities, Capability};
+use rashomon_nemesis::capability::{Capabilities, Capability};
 use rashomon_nemesis::node::nodes;
 use rashomon_nemesis::timeline::{Sight, library};
 use rashomon_nemesis::{Directed, Script, Timeline};

@@ -10,9 +10,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use rashomon_checker::decode::Decoder;
-use rashomon_checker::models::{
-    CasRegister, Counter, ListAppend, Log, MultiRegister, Mutex, OwnedMutex, Queue, REGISTRY, Register, Set,
-};
+use rashomon_checker::models::{self, ForModel, REGISTRY};
 use rashomon_checker::online::{Followed, Online};
 use rashomon_checker::outcome::Unproven;
 use rashomon_checker::verify;
@@ -29,36 +27,15 @@ use crate::exit::BadInput;
 use crate::run::verdict::Safety;
 use crate::source::Source;
 
-/// Something to be done with a model that is known by name only.
-pub trait ForModel {
-    /// What comes of it.
-    type Output;
-
-    /// Does it.
-    fn run<M: Decode + Send + 'static>(self, model: M) -> Self::Output;
-}
-
 /// Does it with the model of this name.
 ///
 /// # Errors
 /// [`BadInput`] when there is none.
 pub fn with_model<F: ForModel>(name: &str, action: F) -> Result<F::Output, BadInput> {
-    match name {
-        "register" => Ok(action.run(Register)),
-        "cas-register" => Ok(action.run(CasRegister)),
-        "multi-register" => Ok(action.run(MultiRegister)),
-        "set" => Ok(action.run(Set)),
-        "counter" => Ok(action.run(Counter)),
-        "queue" => Ok(action.run(Queue)),
-        "mutex" => Ok(action.run(Mutex)),
-        "owned-mutex" => Ok(action.run(OwnedMutex)),
-        "log" => Ok(action.run(Log)),
-        "list-append" => Ok(action.run(ListAppend)),
-        _ => {
-            let known: Vec<&str> = REGISTRY.iter().map(|entry| entry.name).collect();
-            Err(BadInput(format!("no model is called {name:?}; there are {}", known.join(", "))))
-        }
-    }
+    models::with_model(name, action).ok_or_else(|| {
+        let known: Vec<&str> = REGISTRY.iter().map(|entry| entry.name).collect();
+        BadInput(format!("no model is called {name:?}; there are {}", known.join(", ")))
+    })
 }
 
 /// How the judge is to go about it.
@@ -327,22 +304,5 @@ pub fn safety(judgement: &Judgement) -> Safety {
         Verdict::Valid => Safety::Valid,
         Verdict::Invalid => Safety::Invalid,
         Verdict::Undecided => Safety::Undecided { reason: judgement.progress() },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_model_of_the_registry_is_found_by_its_name() {
-        struct Nothing;
-        impl ForModel for Nothing {
-            type Output = ();
-            fn run<M: Decode + Send + 'static>(self, _model: M) {}
-        }
-        for entry in REGISTRY {
-            assert!(with_model(entry.name, Nothing).is_ok(), "{}", entry.name);
-        }
     }
 }

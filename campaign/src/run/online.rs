@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
+use rashomon_checker::models::ForModel;
 use rashomon_checker::online::{Followed, Online};
 use rashomon_checker::{Decode, Options, Verdict};
 use rashomon_histories::{Event, Header, Nanos, Sink};
@@ -101,7 +102,7 @@ type Follow = Box<dyn FnOnce(Receiver<Vec<Event>>, watch::Sender<bool>) -> Settl
 
 struct Start;
 
-impl crate::run::judge::ForModel for Start {
+impl ForModel for Start {
     type Output = Follow;
 
     fn run<M: Decode + Send + 'static>(self, model: M) -> Follow {

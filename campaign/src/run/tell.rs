@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rashomon_checker::decode::Decoder;
 use rashomon_checker::explain::{Naming, explain};
+use rashomon_checker::models::ForModel;
 use rashomon_checker::{Counterexample, Decode, Finding, Judgement};
 use rashomon_histories::{Event, Header, Nanos, Operation};
 
 use crate::exit::BadInput;
-use crate::run::judge::{ForModel, with_model};
+use crate::run::judge::with_model;
 use crate::run::report::Violation;
 use crate::source::{Record, Recorded, Source};
 

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use rashomon_checker::models::ForModel;
 use rashomon_checker::{Decode, Judgement, KeyHistory, Options, Verdict, decode, judge_key};
 use rashomon_histories::{History, Nanos};
 use rashomon_simulator::invariants::{Broken, SYSTEM_IMAGE};
@@ -11,7 +12,7 @@ use rashomon_simulator::{Outcome, Setup};
 use serde::Serialize;
 
 use crate::exit::BadInput;
-use crate::run::judge::{ForModel, with_model};
+use crate::run::judge::with_model;
 use crate::sim::plan::SimPlan;
 
 /// What came of one seed.

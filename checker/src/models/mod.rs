@@ -20,7 +20,7 @@ pub use multi_register::MultiRegister;
 pub use mutex::{Mutex, OwnedMutex};
 pub use queue::Queue;
 pub use register::{CasRegister, Register, RegisterOp};
-pub use registry::{REGISTRY, by_name};
+pub use registry::{ForModel, REGISTRY, by_name, with_model};
 pub use set::Set;
 
 #[cfg(test)]

@@ -94,6 +94,15 @@ fn verify_with<M: Decode + Default>(
     Ok(checked)
 }
 
+/// Something to be done with a model that is known by name only.
+pub trait ForModel {
+    /// What comes of it.
+    type Output;
+
+    /// Does it.
+    fn run<M: Decode + Send + 'static>(self, model: M) -> Self::Output;
+}
+
 macro_rules! registry {
     ($($name:literal $model:ident $about:literal),* $(,)?) => {
         /// All of them.
@@ -106,6 +115,14 @@ macro_rules! registry {
             explain: explain_with::<super::$model>,
             verify: verify_with::<super::$model>,
         }),*];
+
+        /// Does it with the model of this name, if there is one.
+        pub fn with_model<F: ForModel>(name: &str, action: F) -> Option<F::Output> {
+            match name {
+                $($name => Some(action.run(super::$model)),)*
+                _ => None,
+            }
+        }
     };
 }
 

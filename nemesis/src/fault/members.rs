@@ -11,7 +11,8 @@ use rand::RngExt;
 use rand::seq::{IndexedRandom, SliceRandom};
 
 use super::{Class, Decision, Declined, Fault, Scene};
-use crate::action::{Action, Capability};
+use crate::action::Action;
+use crate::capability::Capability;
 use crate::node::NodeId;
 use crate::random::Stream;
 use crate::target::listed;

@@ -7,7 +7,8 @@
 use rand::seq::IndexedRandom;
 
 use super::{Class, Decision, Declined, Fault, Scene};
-use crate::action::{Action, Capability};
+use crate::action::Action;
+use crate::capability::Capability;
 use crate::node::NodeId;
 use crate::random::Stream;
 use crate::target::{Aimed, Target};

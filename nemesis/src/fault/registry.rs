@@ -8,7 +8,7 @@ use super::messages::Weather;
 use super::outage::Outage;
 use super::partition::Partition;
 use super::{Capability, Fault};
-use crate::action::Capabilities;
+use crate::capability::Capabilities;
 
 /// Every fault, in the order it is listed for people.
 pub const ALL: &[&dyn Fault] = &[

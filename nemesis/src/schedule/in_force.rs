@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use rashomon_histories::Nanos;
 
 use super::{Ending, Instance, InstanceId, Step};
-use crate::action::{Action, Capability};
+use crate::action::Action;
+use crate::capability::Capability;
 use crate::fault::{Class, Decision};
 use crate::grudge::Grudge;
 use crate::node::NodeId;

@@ -11,7 +11,7 @@ use rashomon_histories::Nanos;
 use super::condition::Watch;
 use super::deed::Deed;
 use super::{Condition, Entry, Observation, Timeline, TimelineError};
-use crate::action::Capability;
+use crate::capability::Capability;
 use crate::fault::Scene;
 use crate::node::NodeId;
 use crate::random::stream;

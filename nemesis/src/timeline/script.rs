@@ -14,7 +14,8 @@ use rashomon_histories::Nanos;
 use serde::{Deserialize, Serialize};
 
 use super::{LEADER_WAIT, LOOK_EVERY, Observation};
-use crate::action::{Action, Capability};
+use crate::action::Action;
+use crate::capability::Capability;
 use crate::fault::{Class, Decision};
 use crate::grudge::Grudge;
 use crate::node::NodeId;

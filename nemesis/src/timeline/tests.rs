@@ -3,7 +3,8 @@
 use rashomon_histories::Nanos;
 
 use super::*;
-use crate::action::{Action, Capability};
+use crate::action::Action;
+use crate::capability::Capability;
 use crate::node::nodes;
 use crate::schedule::{Step, Steps};
 use crate::view::{NodeView, Role, View};
