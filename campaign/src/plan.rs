@@ -332,7 +332,7 @@ fn names(given: Option<Vec<String>>, default: &[&str]) -> Vec<String> {
     given.into_iter().filter(|name| name != "none" && !name.is_empty()).collect()
 }
 
-fn shell_word(text: &str) -> String {
+pub(crate) fn shell_word(text: &str) -> String {
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
     if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, and says where")]
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rashomon_campaign::replay::pinned::Pinned;
@@ -11,7 +12,9 @@ use rashomon_campaign::shrink::simulated::shrink;
 use rashomon_campaign::sim::seed::{self, Ran};
 use rashomon_histories::Nanos;
 use rashomon_nemesis::fault::{DEFAULT, find};
+use rashomon_nemesis::timeline::library;
 use rashomon_node::defect::Defect;
+use rashomon_simulator::setup::Given;
 use rashomon_simulator::swarm::{Fixed, vary};
 use rashomon_simulator::{Setup, protocols};
 
@@ -37,8 +40,14 @@ fn found(defect: Defect) -> Pinned {
 #[test]
 fn a_pinned_run_repeats_byte_for_byte() {
     let raft = protocols::find("raft").unwrap();
-    for number in 0..5 {
-        let setup = setup(number, None);
+    for number in 0..8 {
+        let mut setup = setup(number, None);
+        if number % 2 == 1 {
+            // What waits for a message strikes at its very moment: before or after it must not be left to luck.
+            let timeline = toml::from_str(library::text("R20").unwrap()).unwrap();
+            setup.resize(3);
+            setup.schedule = Some(Arc::new(Given::Timeline(timeline)));
+        }
         let first = seed::of(raft, &setup).unwrap().outcome.unwrap();
         assert!(!first.script.faults.is_empty(), "seed {number}: nothing broke");
         let pinned = Pinned::of("raft", &setup, &first);

@@ -69,6 +69,38 @@ fn what_cannot_be_is_refused_by_the_name_of_its_flag() {
 }
 
 #[test]
+fn a_time_line_of_ones_own_is_followed_and_refused_by_file_entry_and_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    let mine = |text: &str, flags: &str, code: i32| {
+        std::fs::write(&path, text).unwrap();
+        ends(sim(folder.path(), &format!("--timeline {} {flags}", path.display())), code)
+    };
+    let told = |text: &str| mine(text, "--seed 1", BAD_INPUT).1;
+    let kill = "[[fault]]\nat_ms = 500\nfor_ms = 300\n";
+    for (text, words) in [
+        (format!("{kill}kil = \"n1\""), &["mine.toml", "line 4", "kil"][..]),
+        (format!("{kill}kill = \"n4\""), &["mine.toml", "entry 1", "n4, which does not exist"]),
+        (format!("{kill}hold = {{ sent = \"Votee\" }}"), &["mine.toml", "entry 1", "\"Votee\"", "VoteReply"]),
+        (format!("nodes = 5\n{kill}kill = \"n4\"\n{kill}"), &["entry 2 has 0 deeds"]),
+    ] {
+        let told = told(&text);
+        assert!(words.iter().all(|word| told.contains(word)), "{text}: {told}");
+    }
+    refused("--timeline R98", &["--timeline R98", "R05"]);
+    refused("--timeline R05 --faults kill", &["--timeline", "--faults"]);
+    refused("--timeline R07 --nodes 9", &["written for 5 nodes, there are 9"]);
+    let text = format!("nodes = 4\n{kill}kill = \"n4\"");
+    let (said, _) = mine(&text, "--seed 1 --trace --duration 2s", PASSED);
+    assert!(said.contains("mine.toml --duration 2000ms"), "{said}");
+    let schedule = std::fs::read_to_string(folder.path().join("latest/schedule.json")).unwrap();
+    let faults = json(&schedule)["faults"].as_array().unwrap().clone();
+    assert_eq!(faults.len(), 1, "{schedule}");
+    assert_eq!((&faults[0]["at"], &faults[0]["start"][0]["node"]), (&json("500000000"), &json("\"n4\"")));
+    ends(sim(folder.path(), "--timeline R05 --defect R05 --seeds 0..3 --json"), VIOLATION);
+}
+
+#[test]
 fn a_range_of_seeds_says_both_its_ends() {
     for range in ["5", "5..", "..5", "a..b", "5..5", "6..5", "-1..5"] {
         refused(&format!("--seeds={range}"), &[&format!("--seeds {range}"), "FROM..TO"]);
@@ -100,6 +132,36 @@ fn one_seed_is_told_in_columns_drawn_and_kept_like_a_run() {
     };
     again("check");
     assert!(again("replay").1.contains("the same history, event by event"));
+}
+
+#[test]
+fn a_nodes_panic_is_a_finding_with_its_schedule_and_is_replayed() {
+    const PANICKED: &str = "a node's code panicked";
+    let folder = tempfile::tempdir().unwrap();
+    // Truncated at every message, a log gets holes, which its own assertions see.
+    let plan = "--defect R13 --duration 10s";
+    let (all, _) = ends(sim(folder.path(), &format!("{plan} --seeds 0..6 --all --json")), VIOLATION);
+    let all = json(all.lines().next().unwrap());
+    let panic = |found: &Value| {
+        let findings = found["findings"].as_array().unwrap();
+        findings.iter().find(|finding| finding["check"] == PANICKED).cloned()
+    };
+    let panicked = all["findings"].as_array().unwrap().iter().find(|found| panic(found).is_some());
+    let found = panicked.expect("one of six seeds ends in a panic");
+    let detail = panic(found).unwrap()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with('n') && detail.contains(" panicked: "), "it says whose code: {detail}");
+    assert_eq!(all["seeds"], 6, "the seeds after it are run");
+    let (said, _) = ends(sim(folder.path(), &format!("{plan} --seed {} --trace", found["seed"])), VIOLATION);
+    assert!(said.contains(PANICKED), "{said}");
+    let run = folder.path().join("latest");
+    let schedule = json(&std::fs::read_to_string(run.join("schedule.json")).unwrap());
+    assert!(
+        !schedule["faults"].as_array().unwrap().is_empty(),
+        "what had broken until then is kept: {schedule}"
+    );
+    let mut replay = Command::new(env!("CARGO_BIN_EXE_rashomon"));
+    replay.arg("replay").arg(&run);
+    assert!(ends(replay, VIOLATION).1.contains("the same history, event by event"));
 }
 
 #[test]

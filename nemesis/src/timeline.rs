@@ -32,11 +32,17 @@
 //! [[fault]]
 //! for_ms = 200
 //! power_loss = "it"       # or slow_disk, or fail_sync
+//!
+//! # Only where the system can be asked, and for as long as it may be waited for:
+//! [[fault]]
+//! for_ms = 1000
+//! members = { of = ["n1", "n2", "n3"], at = "leader" }    # or lead = { node = "it" }; asked at whoever leads if not said
 //! ```
 //!
 //! This file is the format; the machine that follows it is [`Directed`], what it waits for [`Condition`], the ready-made
 //! ones are the [`library`]. A schedule as it happened, with nothing left to aim, is a [`Script`].
 
+mod aim;
 mod condition;
 mod deed;
 mod directed;
@@ -45,18 +51,16 @@ mod script;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::fault::UnknownFault;
 use crate::grudge::Grudge;
 use crate::node::NodeId;
-use crate::target::{NotATarget, Target};
-use crate::view::View;
 
 use directed::LOOK_EVERY;
 
+pub use aim::{Aim, Aims, Handover, Mail, Members, Whos};
 pub use condition::{Condition, NotAWho, Observation, Sight, Who};
 pub use directed::{CONDITION_WAIT, Directed, LEADER_WAIT};
 pub use script::{Follow, Recording, Script, ScriptError, Scripted};
@@ -77,6 +81,9 @@ pub struct Timeline {
     /// Between one round and the next, in milliseconds.
     #[serde(default)]
     pub rest_ms: u64,
+    /// How long an entry waits for its condition, in milliseconds; 0 counts as that of [`CONDITION_WAIT`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub patience_ms: u64,
     /// The entries.
     #[serde(default)]
     pub fault: Vec<Entry>,
@@ -133,134 +140,17 @@ pub struct Entry {
     /// Let these messages arrive once more at the end of this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Mail>,
-}
-
-/// Messages of a kind, whoever is meant by it when the entry begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mail {
-    /// What is in their written form, the name of the kind first: see [`crate::handling::has_words`].
-    pub sent: String,
-    /// Who sends them; nobody named: anyone.
-    #[serde(default, skip_serializing_if = "Whos::is_anyone")]
-    pub by: Whos,
-    /// Who is to get them; nobody named: anyone.
-    #[serde(default, skip_serializing_if = "Whos::is_anyone")]
-    pub to: Whos,
-}
-
-/// One or several, written `"leader"` or `["it", "n3"]`; none is anyone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "OneOrMany<Who>", into = "OneOrMany<Who>")]
-pub struct Whos(pub Vec<Who>);
-
-impl Whos {
-    fn is_anyone(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The nodes that are meant.
-    fn of(&self, view: &View, it: Option<NodeId>) -> BTreeSet<NodeId> {
-        let is_meant = |node: &NodeId| self.is_anyone() || self.0.iter().any(|who| who.is(*node, view, it));
-        view.nodes.keys().copied().filter(is_meant).collect()
-    }
+    /// Ask the system for these members. They stay when this is over; the final heal asks for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<Members>,
+    /// Ask the system to have this node lead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead: Option<Handover>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
 fn is_zero(ms: &u64) -> bool {
     *ms == 0
-}
-
-/// Whom a deed hits: a target, or the node that the last condition was about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aim {
-    /// The node that the last condition was about.
-    It,
-    /// By role or name.
-    Target(Target),
-}
-
-/// One aim or several, written `"leader"` or `["leader", "n3"]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "OneOrMany<Aim>", into = "OneOrMany<Aim>")]
-pub struct Aims(pub Vec<Aim>);
-
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum OneOrMany<T> {
-    One(T),
-    Many(Vec<T>),
-}
-
-impl<T> From<OneOrMany<T>> for Vec<T> {
-    fn from(all: OneOrMany<T>) -> Self {
-        match all {
-            OneOrMany::One(one) => vec![one],
-            OneOrMany::Many(many) => many,
-        }
-    }
-}
-
-impl<T> From<Vec<T>> for OneOrMany<T> {
-    fn from(mut all: Vec<T>) -> Self {
-        match (all.len(), all.pop()) {
-            (1, Some(one)) => OneOrMany::One(one),
-            (_, last) => OneOrMany::Many(all.into_iter().chain(last).collect()),
-        }
-    }
-}
-
-impl From<OneOrMany<Aim>> for Aims {
-    fn from(aims: OneOrMany<Aim>) -> Self {
-        Aims(aims.into())
-    }
-}
-
-impl From<Aims> for OneOrMany<Aim> {
-    fn from(Aims(aims): Aims) -> Self {
-        aims.into()
-    }
-}
-
-impl From<OneOrMany<Who>> for Whos {
-    fn from(whos: OneOrMany<Who>) -> Self {
-        Whos(whos.into())
-    }
-}
-
-impl From<Whos> for OneOrMany<Who> {
-    fn from(Whos(whos): Whos) -> Self {
-        whos.into()
-    }
-}
-
-impl FromStr for Aim {
-    type Err = NotATarget;
-
-    fn from_str(text: &str) -> Result<Self, NotATarget> {
-        if text == "it" { Ok(Aim::It) } else { text.parse().map(Aim::Target) }
-    }
-}
-
-impl fmt::Display for Aim {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Aim::It => f.write_str("it"),
-            Aim::Target(target) => target.fmt(f),
-        }
-    }
-}
-
-impl Serialize for Aim {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Aim {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
 }
 
 /// A time line that cannot be followed. Entries are counted from 1, in the order of the file.

@@ -15,8 +15,10 @@ use crate::world::World;
 pub struct Entry {
     /// Its name on the command line.
     pub name: &'static str,
-    /// What its messages and records are called.
-    pub kinds: &'static [&'static str],
+    /// What its messages are called.
+    pub messages: &'static [&'static str],
+    /// What its records are called.
+    pub records: &'static [&'static str],
     /// Runs a world of it to its end.
     pub run: fn(&Setup) -> Outcome,
     /// What it does when it is asked to.
@@ -25,7 +27,18 @@ pub struct Entry {
 
 impl Entry {
     const fn of<P: Inspect>() -> Self {
-        Self { name: P::NAME, kinds: P::KINDS, run: |setup| World::<P>::new(setup).run(), asks: P::ASKS }
+        Self {
+            name: P::NAME,
+            messages: P::MESSAGES,
+            records: P::RECORDS,
+            run: |setup| World::<P>::new(setup).run(),
+            asks: P::ASKS,
+        }
+    }
+
+    /// All that a time line may look for.
+    pub fn kinds(&self) -> Vec<&'static str> {
+        [self.messages, self.records].concat()
     }
 
     /// All that may be done to a simulated cluster of it.

@@ -168,6 +168,13 @@ impl Setup {
         }
     }
 
+    /// Another number of nodes: as many clients for each, and no fault that needs more.
+    pub fn resize(&mut self, nodes: u32) {
+        self.clients = self.clients / self.nodes * nodes;
+        self.nodes = nodes;
+        self.faults.retain(|fault| fault.nodes_min() <= nodes as usize);
+    }
+
     /// Whether a thread goes on at the next node after each operation, with what it has seen. Nodes that read locally promise
     /// no more than that it never sees the past after the present (rule ZB10), which one that stays where it is hardly
     /// notices.

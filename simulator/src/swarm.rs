@@ -10,6 +10,9 @@ use rashomon_nemesis::rhythm::{Span, Weights};
 
 use crate::setup::Setup;
 
+/// How many nodes there are, the common numbers more often; the fewest first.
+pub const NODES: [u32; 7] = [3, 3, 4, 5, 5, 5, 7];
+
 /// What the command line fixed; the rest varies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fixed {
@@ -24,7 +27,7 @@ pub struct Fixed {
 pub fn vary(mut setup: Setup, fixed: Fixed) -> Setup {
     let rng = &mut stream(setup.seed, "swarm", 0);
     if !fixed.nodes {
-        setup.nodes = *[3, 3, 4, 5, 5, 5, 7].choose(rng).expect("a constant list");
+        setup.nodes = *NODES.choose(rng).expect("a constant list");
     }
     setup.clients = setup.nodes * rng.random_range(2..=4);
     setup.options.keys = rng.random_range(2..=12);

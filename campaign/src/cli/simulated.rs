@@ -26,6 +26,9 @@ pub struct SimArgs {
     /// What may break, separated by commas (see `rashomon list faults`), or `none`.
     #[arg(long, value_delimiter = ',')]
     pub faults: Option<Vec<String>>,
+    /// A directed schedule instead of drawn faults: a ready-made one (see `rashomon list timelines`) or a TOML file.
+    #[arg(long, value_name = "NAME|FILE", conflicts_with_all = ["faults", "forever"])]
+    pub timeline: Option<String>,
     /// How many nodes; by default each seed chooses.
     #[arg(long)]
     pub nodes: Option<u32>,

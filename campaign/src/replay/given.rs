@@ -49,6 +49,14 @@ impl Given {
         Ok(Given::Timeline { source: source.to_owned(), timeline })
     }
 
+    /// How many nodes it is written for; none: any number that has those it names.
+    pub fn nodes(&self) -> Option<u32> {
+        match self {
+            Given::Timeline { timeline, .. } => timeline.nodes,
+            Given::Script { .. } => None,
+        }
+    }
+
     /// What it is for, on one line.
     pub fn about(&self) -> String {
         match self {
@@ -85,6 +93,15 @@ impl Given {
     }
 }
 
+impl From<&Given> for rashomon_simulator::setup::Given {
+    fn from(given: &Given) -> Self {
+        match given {
+            Given::Timeline { timeline, .. } => Self::Timeline(timeline.clone()),
+            Given::Script { script, .. } => Self::Script(script.clone()),
+        }
+    }
+}
+
 impl std::fmt::Display for Given {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -112,13 +129,17 @@ mod tests {
 
     #[test]
     fn every_ready_made_time_line_can_be_given() {
-        let seen = [Sight::Roles, Sight::Notes, Sight::Messages, Sight::Records, Sight::Answers]
-            .into_iter()
-            .collect();
+        let seen = Sight::ALL.into();
         for name in library::names() {
             let given = Given::timeline(name).unwrap();
             let Given::Timeline { timeline, .. } = &given else { panic!("{name}") };
-            given.check(timeline.nodes.unwrap_or(5), &Capabilities::simulator(), &seen).unwrap();
+            given
+                .check(
+                    timeline.nodes.unwrap_or(5),
+                    &Capabilities::simulator().with([Capability::Leadership, Capability::Members]),
+                    &seen,
+                )
+                .unwrap();
             let text = serde_json::to_string(&given).unwrap();
             assert_eq!(serde_json::from_str::<Given>(&text).unwrap(), given);
         }

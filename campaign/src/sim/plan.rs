@@ -1,12 +1,14 @@
 //! What simulated runs have in common, as plain data: the seed alone tells one from another.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rashomon_histories::Nanos;
-use rashomon_nemesis::Fault;
 use rashomon_nemesis::fault::registry::{missing, offered};
 use rashomon_nemesis::fault::{self, SIMULATED};
+use rashomon_nemesis::timeline::Sight;
+use rashomon_nemesis::{Capabilities, Fault};
 use rashomon_node::api::{NodeId, Retries};
 use rashomon_node::defect::{Defect, Home};
 use rashomon_node::paxos::Paxos;
@@ -16,13 +18,14 @@ use rashomon_node::settings::{Reads, Settings};
 use rashomon_node::zab::Zab;
 use rashomon_simulator::Setup;
 use rashomon_simulator::protocols::{self, Entry};
-use rashomon_simulator::swarm::{Fixed, vary};
+use rashomon_simulator::swarm::{Fixed, NODES, vary};
 use rashomon_workloads::{Options, Workload};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::SimArgs;
 use crate::exit::BadInput;
-use crate::plan::check_snapshot_entries;
+use crate::plan::{check_snapshot_entries, shell_word};
+use crate::replay::given::Given;
 
 /// With hidden retries on, an attempt gets this share of the call's deadline.
 const ATTEMPTS_PER_CALL: u32 = 4;
@@ -57,6 +60,9 @@ pub struct SimPlan {
     pub swarm: bool,
     /// Longest time from the heal to progress.
     pub recovery_ms_max: u64,
+    /// The schedule that all seeds follow, if they do not draw theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Given>,
 }
 
 impl SimPlan {
@@ -83,6 +89,7 @@ impl SimPlan {
             defects: args.defect.clone().unwrap_or_default(),
             swarm: !args.no_swarm,
             recovery_ms_max: millis(args.recovery),
+            schedule: args.timeline.as_deref().map(Given::timeline).transpose()?,
         };
         plan.check()?;
         Ok(plan)
@@ -117,6 +124,7 @@ impl SimPlan {
         if !(100..=86_400_000).contains(&self.duration_ms) {
             return Err(BadInput(format!("--duration {} ms: expected 100 ms to a day", self.duration_ms)));
         }
+        self.check_schedule(&offered)?;
         let nodes = self.nodes.unwrap_or(5);
         if !(1..=31).contains(&nodes) {
             return Err(BadInput(format!("--nodes {nodes}: expected 1 to 31")));
@@ -132,6 +140,18 @@ impl SimPlan {
                 let (name, protocol) = (fault.name(), &self.protocol);
                 return Err(BadInput(format!("--faults: {name} needs {missing}, which {protocol} is not")));
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses a schedule that some of the seeds could not follow.
+    fn check_schedule(&self, offered: &Capabilities) -> Result<(), BadInput> {
+        let Some(schedule) = &self.schedule else { return Ok(()) };
+        let fewest = if self.swarm { NODES[0] } else { Setup::new(0).nodes };
+        schedule.check(self.nodes.or(schedule.nodes()).unwrap_or(fewest), offered, &Sight::ALL.into())?;
+        if let Given::Timeline { timeline, .. } = schedule {
+            let words = timeline.check_words(&self.entry()?.kinds());
+            words.map_err(|error| BadInput(format!("{schedule}: {error}")))?;
         }
         Ok(())
     }
@@ -207,14 +227,24 @@ impl SimPlan {
         setup.node.snapshot_entries = self.snapshot_entries.unwrap_or(setup.node.snapshot_entries);
         let key_operations = &mut setup.options.key_operations;
         *key_operations = setup.workload.key_operations().min(*key_operations);
+        if let Some(schedule) = &self.schedule {
+            if let Some(nodes) = schedule.nodes() {
+                setup.resize(nodes);
+            }
+            setup.schedule = Some(Arc::new(schedule.into()));
+        }
         Ok(setup)
     }
 
     /// The command that runs these seeds again.
     pub fn command(&self, seeds: &str) -> String {
-        let faults = if self.faults.is_empty() { "none".to_owned() } else { self.faults.join(",") };
+        let breaks = match &self.schedule {
+            Some(Given::Timeline { source, .. }) => format!("--timeline {}", shell_word(source)),
+            _ if self.faults.is_empty() => "--faults none".to_owned(),
+            _ => format!("--faults {}", self.faults.join(",")),
+        };
         let mut command = format!(
-            "rashomon sim --protocol {} --workload {} --rate {} --faults {faults} --duration {}ms --recovery {}ms",
+            "rashomon sim --protocol {} --workload {} --rate {} {breaks} --duration {}ms --recovery {}ms",
             self.protocol, self.workload, self.rate, self.duration_ms, self.recovery_ms_max
         );
         let mut add = |text: String| write!(command, " {text}").expect("writing to a string");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rashomon_nemesis::fault;
-use rashomon_nemesis::rhythm::Span;
+use rashomon_nemesis::rhythm::{Kind, Span};
 use rashomon_node::api::Retries;
 use rashomon_node::settings::Reads;
 use rashomon_simulator::Setup;
@@ -92,17 +92,22 @@ pub const GROUP: &[Control] = &[
         protocols: &[],
         adjust: |setup| setup.disk.sync_us = 10_000..40_000,
     },
-    Control { name: "nodes-3", about: "three nodes", protocols: &[], adjust: |setup| resize(setup, 3) },
-    Control { name: "nodes-4", about: "four nodes", protocols: &[], adjust: |setup| resize(setup, 4) },
-    Control { name: "nodes-5", about: "five nodes", protocols: &[], adjust: |setup| resize(setup, 5) },
-    Control { name: "nodes-7", about: "seven nodes", protocols: &[], adjust: |setup| resize(setup, 7) },
+    Control {
+        name: "transfers",
+        about: "leadership is handed over every 2 s",
+        protocols: &["raft", "paxos"],
+        adjust: |setup| {
+            setup.faults = fault::find("transfer-leadership").into_iter().collect();
+            setup.rhythm.gap = Span::new(2_000, 2_000);
+            // The next one may begin only when this one is over.
+            setup.rhythm.trouble = vec![Kind { weight: 1, lasts: Span::new(1_000, 1_000) }];
+        },
+    },
+    Control { name: "nodes-3", about: "three nodes", protocols: &[], adjust: |setup| setup.resize(3) },
+    Control { name: "nodes-4", about: "four nodes", protocols: &[], adjust: |setup| setup.resize(4) },
+    Control { name: "nodes-5", about: "five nodes", protocols: &[], adjust: |setup| setup.resize(5) },
+    Control { name: "nodes-7", about: "seven nodes", protocols: &[], adjust: |setup| setup.resize(7) },
 ];
-
-fn resize(setup: &mut Setup, nodes: u32) {
-    setup.clients = setup.clients / setup.nodes * nodes;
-    setup.nodes = nodes;
-    setup.faults.retain(|fault| fault.nodes_min() <= nodes as usize);
-}
 
 #[cfg(test)]
 mod tests {

@@ -4,15 +4,13 @@
 //! What a bug needs beyond that stands beside it in the node ([`rashomon_node::defect::Description::faults`],
 //! [`Defect::nodes`]); nothing here names one.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rashomon_nemesis::fault::registry::offered;
 use rashomon_nemesis::fault::{Class, Fault, SIMULATED, find};
 use rashomon_node::api::Retries;
 use rashomon_node::defect::{Defect, Home};
-use rashomon_simulator::setup::Given as GivenSchedule;
-use rashomon_simulator::{Setup, protocols};
+use rashomon_simulator::Setup;
 
 use crate::exit::BadInput;
 use crate::replay::given::Given;
@@ -49,7 +47,6 @@ pub struct Habitat {
     workloads: Vec<&'static str>,
     circumstances: &'static [&'static str],
     misbehaving_client: bool,
-    given: Option<Given>,
 }
 
 impl Habitat {
@@ -78,6 +75,7 @@ impl Habitat {
             defects: defect.iter().map(|defect| defect.id().to_owned()).collect(),
             swarm: true,
             recovery_ms_max: RECOVERY_MS_MAX,
+            schedule: None,
         };
         let plain = rashomon_workloads::registry().iter().filter(|workload| workload.adapter().is_none());
         Habitat {
@@ -85,14 +83,13 @@ impl Habitat {
             workloads: plain.map(|workload| workload.name()).collect(),
             circumstances,
             misbehaving_client: description.is_some_and(|description| description.home == Home::Client),
-            given: None,
         }
     }
 
     /// The same under this schedule instead of drawn faults.
     #[must_use]
     pub fn under(self, given: Given) -> Self {
-        Habitat { given: Some(given), ..self }
+        Habitat { plan: SimPlan { schedule: Some(given), ..self.plan }, ..self }
     }
 
     /// What its worlds have in common.
@@ -116,16 +113,6 @@ impl Habitat {
         }
         if !self.misbehaving_client && (self.has("retries") || seed % 3 == 2) {
             setup.retries = Retries::SameSequence(Duration::from(setup.timeout) / 4);
-        }
-        if let Some(Given::Timeline { source, timeline }) = &self.given {
-            let kinds = protocols::find(&self.plan.protocol).map(|entry| entry.kinds);
-            let kinds = kinds.map_err(|error| BadInput(error.to_string()))?;
-            timeline.check_words(kinds).map_err(|error| BadInput(format!("time line {source}: {error}")))?;
-            if let Some(nodes) = timeline.nodes {
-                setup.clients = setup.clients / setup.nodes * nodes;
-                setup.nodes = nodes;
-            }
-            setup.schedule = Some(Arc::new(GivenSchedule::Timeline(timeline.clone())));
         }
         Ok(setup)
     }

@@ -31,6 +31,11 @@ pub enum Sight {
     Answers,
 }
 
+impl Sight {
+    /// All that there is to see: the simulator.
+    pub const ALL: [Sight; 5] = [Sight::Roles, Sight::Notes, Sight::Messages, Sight::Records, Sight::Answers];
+}
+
 /// Something seen.
 #[derive(Clone, Copy, Debug)]
 pub enum Observation<'a> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Aim, Aims, Entry, Mail, TimelineError, Who};
+use super::{Aim, Aims, Entry, Handover, Mail, Members, TimelineError, Who};
 use crate::action::{Action, Hindrance};
 use crate::fault::{Class, Decision, Declined, Fault, Scene, find};
 use crate::grudge::Grudge;
@@ -24,6 +24,10 @@ pub(super) enum Deed {
     Cut(Grudge),
     /// Messages of a kind taken into the hands.
     Handle(Manner, Mail),
+    /// The system asked for members.
+    Members(Members),
+    /// The system asked for a leader.
+    Lead(Handover),
 }
 
 /// What can be done to a node.
@@ -85,6 +89,8 @@ impl Deed {
             handle(Manner::Hold, &entry.hold),
             handle(Manner::Drop, &entry.drop),
             handle(Manner::Repeat, &entry.repeat),
+            entry.members.clone().map(Deed::Members),
+            entry.lead.clone().map(Deed::Lead),
         ];
         let mut deeds: Vec<_> = deeds.into_iter().flatten().collect();
         match (deeds.len(), deeds.pop()) {
@@ -102,6 +108,8 @@ impl Deed {
             Deed::Handle(Manner::Hold, _) => "hold",
             Deed::Handle(Manner::Drop, _) => "drop",
             Deed::Handle(Manner::Repeat, _) => "repeat",
+            Deed::Members(_) => "members",
+            Deed::Lead(_) => "lead",
         }
     }
 
@@ -111,6 +119,8 @@ impl Deed {
             Deed::Hit(blow, _) => blow.class(),
             Deed::Isolate(_) | Deed::Cut(_) => Class::Partition,
             Deed::Handle(..) => Class::Messages,
+            Deed::Members(_) => Class::Members,
+            Deed::Lead(_) => Class::Leadership,
         }
     }
 
@@ -126,6 +136,8 @@ impl Deed {
             Deed::Handle(_, mail) => {
                 mail.by.0.iter().chain(&mail.to.0).any(|who| matches!(who, Who::Leader | Who::Follower))
             }
+            Deed::Members(Members { at, .. }) => at.iter().any(by_role),
+            Deed::Lead(Handover { node, at }) => by_role(node) || at.iter().any(by_role),
             Deed::Cut(_) => false,
         }
     }
@@ -134,13 +146,11 @@ impl Deed {
     pub(super) fn nodes(&self) -> BTreeSet<NodeId> {
         match self {
             Deed::Cut(grudge) => grudge.nodes(),
-            Deed::Hit(_, aims) | Deed::Isolate(aims) => {
-                let named = aims.0.iter().filter_map(|aim| match aim {
-                    Aim::Target(Target::Node(node)) => Some(*node),
-                    _ => None,
-                });
-                named.collect()
+            Deed::Hit(_, aims) | Deed::Isolate(aims) => aims.0.iter().filter_map(named).collect(),
+            Deed::Members(Members { of, at }) => {
+                of.iter().copied().chain(at.iter().filter_map(named)).collect()
             }
+            Deed::Lead(Handover { node, at }) => [node].into_iter().chain(at).filter_map(named).collect(),
             Deed::Handle(_, mail) => {
                 let named = mail.by.0.iter().chain(&mail.to.0).filter_map(|who| match who {
                     Who::Node(node) => Some(*node),
@@ -185,8 +195,35 @@ impl Deed {
                 let story = by.to_string();
                 Decision::until_undone(vec![Action::Handle { by }], story)
             }
+            Deed::Members(Members { of, at }) => {
+                let at = at.as_ref().map(|at| single(at, scene, it, rng)).transpose()?;
+                let start = vec![Action::Members { of: of.clone(), at }];
+                Decision::until_undone(start, format!("the members {}", listed(of)))
+            }
+            Deed::Lead(Handover { node, at }) => {
+                let node = single(node, scene, it, rng)?;
+                let at = at.as_ref().map(|at| single(at, scene, it, rng)).transpose()?;
+                Decision::until_undone(vec![Action::Lead { node, at }], format!("{node} is to lead"))
+            }
             Deed::Fault(fault) => return fault.decide(scene, rng),
         })
+    }
+}
+
+/// The node of this name.
+fn named(aim: &Aim) -> Option<NodeId> {
+    match aim {
+        Aim::Target(Target::Node(node)) => Some(*node),
+        _ => None,
+    }
+}
+
+/// The one node that is meant.
+fn single(aim: &Aim, scene: &Scene<'_>, it: Option<NodeId>, rng: &mut Stream) -> Result<NodeId, Declined> {
+    let aimed = resolve(&Aims(vec![*aim]), scene, it, rng)?;
+    match (aimed.nodes.first(), aimed.nodes.len()) {
+        (Some(node), 1) => Ok(*node),
+        _ => Err(Declined::because(format!("one node can be asked or lead, not {}", aimed.story))),
     }
 }
 

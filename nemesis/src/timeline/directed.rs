@@ -1,7 +1,7 @@
 //! The machine that follows a time line: begins each entry when its moment has come and its condition is met.
 //!
 //! A target that needs a leader while none is known is waited for, up to [`LEADER_WAIT`], a condition up to
-//! [`CONDITION_WAIT`]: a directed schedule that misses its aim is worth nothing. When that does not help, or a fault
+//! [`CONDITION_WAIT`], both less where the time line is impatient: a directed schedule that misses its aim is worth nothing. When that does not help, or a fault
 //! declines, the entry is left out, and [`Directed::missed`] says so.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ use crate::view::View;
 /// How long an entry that needs a leader waits for one.
 pub const LEADER_WAIT: Nanos = Nanos::from_secs(3);
 
-/// How long an entry waits for its condition.
+/// How long an entry waits for its condition, where the time line does not say.
 pub const CONDITION_WAIT: Nanos = Nanos::from_secs(5);
 
 /// How often the view is looked at while something is waited for.
@@ -37,6 +37,7 @@ pub struct Directed {
     entries: Vec<Prepared>,
     rounds: u32,
     rest: Nanos,
+    patience: Nanos,
     broken: Broken,
     place: Place,
     /// The node that the last condition was about.
@@ -130,6 +131,10 @@ impl Directed {
             entries,
             rounds: timeline.rounds.max(1),
             rest: Nanos::from_millis(timeline.rest_ms),
+            patience: match timeline.patience_ms {
+                0 => CONDITION_WAIT,
+                patience_ms => Nanos::from_millis(patience_ms),
+            },
             broken,
             place,
             it: None,
@@ -192,7 +197,7 @@ impl Directed {
         {
             (self.place.met, self.it) = (Some(now), Some(node));
         }
-        if self.place.met.is_none() && now.since(due) >= CONDITION_WAIT {
+        if self.place.met.is_none() && now.since(due) >= self.patience {
             let entry = &self.entries[self.place.entry];
             self.missed.push(format!(
                 "{} in round {}: its condition was not met from {due} on",
@@ -209,7 +214,10 @@ impl Directed {
     fn begin(&mut self, now: Nanos, since: Nanos) -> Begun {
         let Prepared { lasts, until, deed, .. } = self.entries[self.place.entry].clone();
         let overlaid = self.in_force.overlay(&self.nodes, &self.view);
-        if deed.needs_leader() && overlaid.leader().is_none() && now.since(since) < LEADER_WAIT {
+        if deed.needs_leader()
+            && overlaid.leader().is_none()
+            && now.since(since) < LEADER_WAIT.min(self.patience)
+        {
             return Begun::Waits;
         }
         let number = self.place.begun_count;

@@ -234,6 +234,47 @@ fn messages_are_handled_between_whoever_is_meant_then() {
 }
 
 #[test]
+fn the_system_is_asked_for_members_and_leaders_by_whom_the_story_names() {
+    let text = r#"
+        [[fault]]
+        for_ms = 500
+        members = { of = ["n1", "n3"], at = "leader" }
+        [[fault]]
+        when = { sent = "Vote" }
+        for_ms = 500
+        lead = { node = "it" }
+    "#;
+    let mut directed = follow(text, 4).unwrap();
+    assert_eq!(directed.needs(), BTreeSet::from([Capability::Members, Capability::Leadership]));
+    let (now, view) = (Nanos::from_millis(20), led(4, 2));
+    let Step::Begin(members) = directed.next(now, &view) else { panic!("n2 leads") };
+    let of = BTreeSet::from([NodeId(1), NodeId(3)]);
+    assert_eq!(members.decision.start, [Action::Members { of, at: Some(NodeId(2)) }]);
+    assert!(matches!(directed.next(now, &view), Step::Wait { .. }));
+    let vote = Observation::Sent { from: NodeId(3), to: NodeId(2), text: "Vote {}" };
+    assert!(directed.observe(now, &vote));
+    let Step::Begin(lead) = directed.next(now, &view) else { panic!("n3 campaigns") };
+    assert_eq!(lead.decision.start, [Action::Lead { node: NodeId(3), at: None }]);
+    let end = Nanos::from_secs(10);
+    let Step::End(ending) = directed.next(end, &view) else { panic!("it is over") };
+    assert_eq!(ending.actions, [], "who takes part stays as it is until the final heal");
+    assert!(matches!(directed.next(end, &view), Step::End(_)));
+    let all = Action::Members { of: nodes(4).collect(), at: None };
+    assert_eq!(directed.next(end, &view), Step::Heal { actions: vec![all] });
+    let refused = |deed: &str| follow(&format!("[[fault]]\nfor_ms = 1\n{deed}"), 3).unwrap_err().to_string();
+    assert!(refused("members = { of = [\"n1\", \"n4\"] }").contains("n4, which does not exist"));
+    assert!(refused("lead = { node = \"n1\", at = \"n5\" }").contains("n5, which does not exist"));
+}
+
+#[test]
+fn an_impatient_story_waits_no_longer_than_it_says() {
+    let text = "patience_ms = 300\n[[fault]]\nwhen = { note = \"never\" }\nfor_ms = 10\nkill = \"n1\"\n\
+                [[fault]]\nfor_ms = 100\npause = \"n2\"";
+    let told = drive(&mut follow(text, 3).unwrap(), &led(3, 2));
+    assert_eq!(told, ["300 #1 pause n2", "400 #1 ends: resume n2", "10000 heal: "]);
+}
+
+#[test]
 fn words_that_nobody_says_are_refused() {
     let timeline = |words: &str| -> Timeline {
         toml::from_str(&format!("[[fault]]\nfor_ms = 1\ndrop = {{ sent = \"{words}\" }}")).unwrap()

@@ -43,8 +43,8 @@ pub(super) static P05: Description = Description {
     faults: &["delay"],
     reachable: false,
     home: Home::Node,
-    note: "An acceptor that never saw the Prepare of a ballot accepts in it, and then accepts in a lower one. Needs \
-           messages that overtake each other between different nodes.",
+    note: "An acceptor that never saw the Prepare of a ballot accepts in it, follows whoever leads it, and then accepts in a \
+           lower one all the same. Needs messages that overtake each other between different nodes.",
 };
 
 pub(super) static P06: Description = Description {

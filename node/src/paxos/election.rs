@@ -255,6 +255,8 @@ impl Paxos {
     /// Returns whether it is followed.
     pub(super) fn follow(&mut self, from: NodeId, ballot: Ballot) -> bool {
         let followed = self.follows.map_or(Ballot::NONE, |(ballot, _)| ballot);
+        // Defect P05: whom it follows binds it to nothing either.
+        let followed = if self.settings.defects.has(Defect::P05) { Ballot::NONE } else { followed };
         let bar = self.slots.promised().max(followed);
         let is_meek = self.settings.defects.has(Defect::P06);
         if ballot < bar && !is_meek {

@@ -104,8 +104,10 @@ pub trait Inspect: Protocol {
     /// Whether the term that a node speaks of never falls while it runs.
     const TERM_RISES: bool = true;
 
-    /// What its messages and records are called in their written form: what directed schedules may look for.
-    const KINDS: &'static [&'static str];
+    /// What its messages are called in their written form: what directed schedules may look for, and take into their hands.
+    const MESSAGES: &'static [&'static str];
+    /// What its records are called: what they may wait for.
+    const RECORDS: &'static [&'static str];
     /// What it does when it is asked to, beside serving clients.
     const ASKS: &'static [Capability] = &[];
 

@@ -15,7 +15,7 @@ impl Inspect for Paxos {
     const TERM_RISES: bool = false;
     const ASKS: &'static [Capability] = &[Capability::Leadership];
 
-    const KINDS: &'static [&'static str] = &[
+    const MESSAGES: &'static [&'static str] = &[
         "Hello",
         "Here",
         "Probe",
@@ -37,11 +37,8 @@ impl Inspect for Paxos {
         "TakeOver",
         "ReadIndex",
         "ReadIndexReply",
-        "Founded",
-        "Promised",
-        "Learnt",
-        "Snapshot",
     ];
+    const RECORDS: &'static [&'static str] = &["Founded", "Promised", "Learnt", "Snapshot"];
 
     fn said(record: &Record) -> Said {
         match record {

@@ -12,8 +12,7 @@ use super::{Entry, Inspect, Said, Voters, fingerprint, of_bytes};
 
 impl Inspect for Raft {
     const TERM_LASTS: bool = true;
-    const KINDS: &'static [&'static str] = &[
-        "Message",
+    const MESSAGES: &'static [&'static str] = &[
         "PreVote",
         "PreVoteReply",
         "Vote",
@@ -33,10 +32,8 @@ impl Inspect for Raft {
         "TimeoutNow",
         "ReadIndex",
         "ReadIndexReply",
-        "HardState",
-        "Entry",
-        "Snapshot",
     ];
+    const RECORDS: &'static [&'static str] = &["HardState", "Entry", "Snapshot"];
     const ASKS: &'static [Capability] = &[Capability::Leadership, Capability::Members];
 
     fn said(record: &Record) -> Said {

@@ -6,7 +6,7 @@ use rashomon_node::zab::message::Record;
 use super::{Entry, Inspect, Said, fingerprint};
 
 impl Inspect for Zab {
-    const KINDS: &'static [&'static str] = &[
+    const MESSAGES: &'static [&'static str] = &[
         "Notification",
         "Up",
         "Down",
@@ -28,12 +28,9 @@ impl Inspect for Zab {
         "SyncReply",
         "Ping",
         "Reset",
-        "AcceptedEpoch",
-        "CurrentEpoch",
-        "Transaction",
-        "Truncated",
-        "Checkpoint",
     ];
+    const RECORDS: &'static [&'static str] =
+        &["AcceptedEpoch", "CurrentEpoch", "Transaction", "Truncated", "Checkpoint"];
 
     fn said(record: &Record) -> Said {
         match record {

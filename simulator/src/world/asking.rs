@@ -209,6 +209,7 @@ impl<P: Inspect> World<P> {
         token: rashomon_histories::Token,
         outcome: &Called,
     ) {
+        self.stage.ended(outcome.as_ref().err().is_none_or(|error| error.is_refusal()));
         let completion = completion(outcome);
         let kind = completion.kind();
         self.recorder.complete(token, completion).expect("memory refuses nothing");

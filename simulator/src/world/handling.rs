@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use rashomon_histories::Nanos;
 use rashomon_nemesis::evidence::WorldEvidence;
 use rashomon_nemesis::handling::{Handling, Manner};
 use rashomon_nemesis::timeline::{Observation, Sight};
@@ -39,10 +40,11 @@ impl<M> Hands<M> {
 }
 
 impl<P: Inspect> World<P> {
-    /// Tells the schedule what was seen; what it was waiting for is acted upon at this same moment.
+    /// Tells the schedule what was seen; what it was waiting for is acted upon as soon as all that happens at this moment has,
+    /// so that a script, which knows moments only, can repeat it.
     pub(super) fn observe(&mut self, observed: &Observation<'_>) {
         if self.schedule.observe(self.now, observed) {
-            self.queue.plan(self.now, Due::Faults);
+            self.queue.plan(self.now.plus(Nanos(1)), Due::Faults);
         }
     }
 

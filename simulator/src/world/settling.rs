@@ -40,6 +40,8 @@ pub(super) enum Stage {
         since: Nanos,
         /// Whether all has been asked.
         asked: bool,
+        /// Whether any read was answered; none: none has ended yet.
+        answered: Option<bool>,
     },
     /// Nobody asks; the nodes are to come to rest.
     Resting {
@@ -58,6 +60,13 @@ impl Stage {
     pub(super) fn done_asking(&mut self) {
         if let Stage::Reading { asked, .. } = self {
             *asked = true;
+        }
+    }
+
+    /// An operation ended.
+    pub(super) fn ended(&mut self, is_answered: bool) {
+        if let Stage::Reading { answered, .. } = self {
+            *answered = Some(is_answered || *answered == Some(true));
         }
     }
 
@@ -90,7 +99,7 @@ impl<P: Inspect> World<P> {
             Stage::Healed { since } => {
                 if is_quiet && self.is_led() && !self.errands.are_open() {
                     self.generator.begin_final();
-                    self.stage = Stage::Reading { since: now, asked: false };
+                    self.stage = Stage::Reading { since: now, asked: false, answered: None };
                     self.ask();
                 } else if self.is_led() && self.errands.are_open() {
                     self.give_up_after(since, "the members are not all back");
@@ -98,11 +107,14 @@ impl<P: Inspect> World<P> {
                     self.give_up_after(since, "no leader that all follow");
                 }
             }
-            Stage::Reading { since, asked } => {
+            Stage::Reading { since, asked, answered } => {
                 // Of a node that is rightly lost nothing can be read, however long one waits.
                 let waits_in_vain =
                     self.nodes.iter().any(|host| host.lost) && now.since(since) >= self.setup.recovery;
-                if (asked && is_quiet) || waits_in_vain {
+                if asked && is_quiet && answered == Some(false) && !self.nodes.iter().any(|host| host.lost) {
+                    // They are tried a few times each, and given up: that may be before the bound.
+                    self.tell_stuck("no key could be read", now.since(since));
+                } else if (asked && is_quiet) || waits_in_vain {
                     self.stage = Stage::Resting { since: now };
                 } else {
                     self.give_up_after(since, "not every key could be read");
@@ -130,11 +142,14 @@ impl<P: Inspect> World<P> {
     }
 
     fn give_up_after(&mut self, since: Nanos, what: &str) {
-        if self.now.since(since) < self.setup.recovery {
-            return;
+        if self.now.since(since) >= self.setup.recovery {
+            self.tell_stuck(what, self.setup.recovery);
         }
+    }
+
+    fn tell_stuck(&mut self, what: &str, within: Nanos) {
         let who: Vec<String> = (0..self.nodes.len()).map(|node| self.describe(node)).collect();
-        let detail = format!("{what} within {} of the heal: {}", self.setup.recovery, who.join("; "));
+        let detail = format!("{what} within {within} of the heal: {}", who.join("; "));
         self.invariants.report(self.now, PROGRESS, detail);
         self.stage = Stage::Ended;
     }

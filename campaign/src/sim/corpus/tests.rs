@@ -39,6 +39,7 @@ fn plan() -> SimPlan {
         defects: Vec::new(),
         swarm: true,
         recovery_ms_max: 1_000,
+        schedule: None,
     }
 }
 
