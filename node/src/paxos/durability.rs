@@ -107,6 +107,15 @@ impl Paxos {
         }
     }
 
+    /// Records that all slots before this one are chosen, unless that is recorded.
+    pub(super) fn record_chosen_before(&mut self, slot: Slot) {
+        let before = Slot(slot.0.saturating_sub(1));
+        if before > self.disk.chosen {
+            self.persist(Record::Chosen(before));
+        }
+        self.disk.chosen = self.disk.chosen.max(slot);
+    }
+
     /// The state machine as of now: it takes the place of the log before, of which a part stays at hand for nodes that
     /// lag a little.
     pub(super) fn on_snapshot(&mut self, snapshot: Snapshot) {

@@ -61,6 +61,8 @@ impl Paxos {
         let before = self.slots.chosen();
         for (slot, value) in (first.0..).map(Slot).zip(values) {
             if slot == self.slots.chosen().next() {
+                // A restart takes this in only after the slot before: that it is chosen may not be written down yet.
+                self.record_chosen_before(slot);
                 self.persist(Record::Learnt { slot, value: value.clone() });
                 self.slots.learn(value);
             }
