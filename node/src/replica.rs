@@ -9,7 +9,6 @@ use rustc_hash::FxHashMap;
 use crate::api::operation::KEY_BYTES_MAX;
 use crate::api::{NodeId, Operation, Refusal, RefusalCode, RegisterOperation, Reply, Request, Status};
 use crate::defect::Defect;
-use crate::machine::sessions::Limits;
 use crate::machine::{Author, Command, Machine};
 use crate::protocol::{
     Ask, Decided, Effects, Extent, Incarnation, Input, Millis, Note, Offered, OperationId, Protocol,
@@ -75,9 +74,9 @@ impl<P: Protocol> Replica<P> {
     ) -> Self {
         Self {
             core: P::restore(settings.clone(), incarnation, records, now),
-            settings,
             incarnation,
-            machine: Machine::new(Limits::default()),
+            machine: Machine::new(settings.sessions),
+            settings,
             reads: FxHashMap::default(),
             named_count: 0,
         }

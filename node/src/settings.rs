@@ -7,9 +7,11 @@ use std::str::FromStr;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::api::NodeId;
 use crate::defect::{Defects, ForeignDefect};
+use crate::machine::sessions::Limits;
 use crate::pending::Patience;
 use crate::protocol::Incarnation;
 
@@ -33,6 +35,28 @@ pub const LEASE_DRIFT_PERCENT: u64 = 10;
 
 /// Entries after which a node's log is compacted, unless it is told otherwise.
 pub const SNAPSHOT_ENTRIES: u64 = 20_000;
+
+/// How much goes into one message, and how many of them go at a time.
+///
+/// Nothing of this changes what a cluster decides. Small bounds make frequent what happens at their edges: a report in two
+/// parts, a window that is full, a snapshot that ends in the middle of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// Entries, values, transactions or commands in one message at most.
+    pub batch_max: usize,
+    /// Messages with entries or values to one node that may be unanswered (Raft, Paxos; the channels of ZAB have a window
+    /// of their own).
+    pub in_flight_max: usize,
+    /// Bytes of a snapshot in one message at most.
+    pub part_bytes_max: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { batch_max: 512, in_flight_max: 16, part_bytes_max: 256 << 10 }
+    }
+}
 
 /// A node's parameters. All nodes of a cluster must agree on all but `node`, `seed` and `defects`.
 #[derive(Clone, Debug)]
@@ -60,6 +84,10 @@ pub struct Settings {
     pub operation_ms: u64,
     /// Entries applied after which a snapshot is taken and the log before it dropped; at least 1.
     pub snapshot_entries: u64,
+    /// What goes into messages.
+    pub bounds: Bounds,
+    /// The sessions that the store remembers. Part of the replicated state's definition.
+    pub sessions: Limits,
     /// Seed of the election timeouts.
     pub seed: u64,
     /// The incarnation that an empty disk begins with. A node whose disk was lost is a new server under an old name: it must not
@@ -102,6 +130,9 @@ pub enum SettingsError {
     /// A snapshot without an entry since the last one is the same snapshot.
     #[error("a snapshot can be taken after 1 entry at the earliest, not after {0}")]
     SnapshotEntries(u64),
+    /// Nothing fits a message, or no session the store.
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
     /// Followers would give up on a healthy leader.
     #[error(
         "heartbeats every {heartbeat_ms} ms are too rare for election timeouts from {election_ms} ms: at least two must fit"
@@ -129,6 +160,8 @@ impl Settings {
             hold_ms: 500,
             operation_ms: 3_000,
             snapshot_entries: SNAPSHOT_ENTRIES,
+            bounds: Bounds::default(),
+            sessions: Limits::default(),
             seed: 0,
             first_incarnation: Incarnation(1),
             defects: Defects::NONE,
@@ -200,6 +233,16 @@ impl Settings {
         }
         if self.snapshot_entries == 0 {
             return Err(SettingsError::SnapshotEntries(self.snapshot_entries));
+        }
+        let Bounds { batch_max, in_flight_max, part_bytes_max } = self.bounds;
+        let counts = [
+            (batch_max, "what fits a message"),
+            (in_flight_max, "the messages under way"),
+            (part_bytes_max, "the bytes of a snapshot in a message"),
+            (self.sessions.count_max, "the sessions remembered"),
+        ];
+        if let Some((_, what)) = counts.into_iter().find(|(count, _)| *count == 0) {
+            return Err(SettingsError::Zero(what));
         }
         Ok(())
     }

@@ -61,7 +61,11 @@ impl CallError {
     /// Whether another attempt could end better: the time ran out, the connection broke, or no leader was known.
     fn is_worth_repeating(&self) -> bool {
         match self {
-            Self::Refused(refusal) => !refusal.definite || refusal.code == RefusalCode::NoLeader,
+            Self::Refused(refusal) => match refusal.code {
+                // Under this session it is refused for ever.
+                RefusalCode::SessionUnknown => false,
+                code => !refusal.definite || code == RefusalCode::NoLeader,
+            },
             Self::NoReply(_) | Self::NeverSent(_) => true,
             Self::NoSession(_) | Self::EarlierAttempt(_) | Self::Unexpected(_) => false,
         }
@@ -190,7 +194,11 @@ impl Attempts {
         if code == RefusalCode::SessionUnknown {
             self.session = None;
         }
-        Err(CallError::Refused(Refusal::definite(code, "refused when its turn came")))
+        let text = "refused when its turn came".into();
+        // Nodes give a new leader what an earlier one may have carried out: had the session ended in between, this would
+        // be the second time, and nobody remembers the first.
+        let definite = code != RefusalCode::SessionUnknown;
+        Err(CallError::Refused(Refusal { code, definite, text }))
     }
 
     fn opened<T: Moment>(
@@ -312,11 +320,14 @@ mod tests {
         assert!(error.is_definite(), "{error}");
     }
 
+    /// A node may have given the operation to two leaders: the first time it was carried out, the second time its session
+    /// had ended. "A timed-out request is unknown" (RX1; thesis 6.3).
     #[test]
-    fn an_unknown_session_is_given_up() {
-        let (mut client, mut call) = writing(Retries::Never);
+    fn an_unknown_session_is_given_up_and_what_became_of_the_operation_is_unknown() {
+        let (mut client, mut call) = writing(Retries::SameSequence(SECOND / 4));
         let lost = Ok(Reply::NotApplied(RefusalCode::SessionUnknown));
-        assert!(matches!(client.ended(&mut call, lost, START), Step::Done(Err(CallError::Refused(_)))));
+        let Step::Done(Err(error)) = client.ended(&mut call, lost, START) else { panic!("it is over") };
+        assert!(!error.is_definite(), "{error}");
         let (_, step) = client.begin(Operation::write("x", 2), START, SECOND);
         assert_eq!(sent(&step), (None, &Operation::OpenSession));
     }

@@ -47,6 +47,11 @@ impl Counters {
         self.digest
     }
 
+    /// The same, from the sums as they are.
+    pub fn digest_anew(&self) -> Digest {
+        Digest::of(self.sums.iter().map(|(key, sum)| digest_of(key, *sum)))
+    }
+
     fn sum(&self, key: &Key) -> Reply {
         Reply::Sum(self.sums.get(key).copied().unwrap_or(0))
     }

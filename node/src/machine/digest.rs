@@ -11,6 +11,11 @@ use serde::{Deserialize, Serialize};
 pub struct Digest(u64);
 
 impl Digest {
+    /// That of these records.
+    pub fn of(records: impl Iterator<Item = u64>) -> Self {
+        Self(records.fold(0, u64::wrapping_add))
+    }
+
     /// Counts a record in.
     pub fn add(&mut self, record: u64) {
         self.0 = self.0.wrapping_add(record);

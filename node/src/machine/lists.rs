@@ -22,8 +22,7 @@ impl Lists {
             ListOperation::Read => self.elements(key),
             ListOperation::Append(element) => {
                 let list = self.lists.entry(key.clone()).or_default();
-                let words = [Kind::List as u64, list.len() as u64, element.cast_unsigned()];
-                self.digest.add(digest::record(key.as_bytes(), &words));
+                self.digest.add(digest_of(key, list.len() as u64, element));
                 list.push(element);
                 Reply::Added
             }
@@ -43,6 +42,15 @@ impl Lists {
         self.digest
     }
 
+    /// The same, from the lists as they are.
+    pub fn digest_anew(&self) -> Digest {
+        let elements = self
+            .lists
+            .iter()
+            .flat_map(|(key, list)| (0..).zip(list).map(move |(place, element)| (key, place, *element)));
+        Digest::of(elements.map(|(key, place, element)| digest_of(key, place, element)))
+    }
+
     fn elements(&self, key: &Key) -> Reply {
         match self.lists.get(key) {
             None => Reply::Elements(Vec::new()),
@@ -50,6 +58,10 @@ impl Lists {
             Some(list) => Reply::Elements(list.clone()),
         }
     }
+}
+
+fn digest_of(key: &Key, place: u64, element: i64) -> u64 {
+    digest::record(key.as_bytes(), &[Kind::List as u64, place, element.cast_unsigned()])
 }
 
 #[cfg(test)]

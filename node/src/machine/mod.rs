@@ -17,7 +17,7 @@ pub mod sessions;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::{NodeId, Operation, Reply, SessionId, Sessioned};
+use crate::api::{NodeId, Operation, Reply, Sequence, SessionId, Sessioned};
 use crate::protocol::OperationId;
 use counters::Counters;
 use digest::Digest;
@@ -138,6 +138,23 @@ impl Machine {
         let rest = [self.sets.digest(), self.counters.digest(), self.lists.digest(), self.queues.digest()];
         let objects = rest.into_iter().fold(self.registers.digest(), Digest::union);
         objects.combine(self.sessions.digest()).value()
+    }
+
+    /// The same from scratch, for checks of invariants: a digest that missed a change hides it from every comparison.
+    pub fn digest_anew(&self) -> u64 {
+        let rest = [
+            self.sets.digest_anew(),
+            self.counters.digest_anew(),
+            self.lists.digest_anew(),
+            self.queues.digest_anew(),
+        ];
+        let objects = rest.into_iter().fold(self.registers.digest_anew(), Digest::union);
+        objects.combine(self.sessions.digest_anew()).value()
+    }
+
+    /// The last sequence of a session that was carried out, for checks of invariants.
+    pub fn last_of(&self, session: SessionId) -> Option<Sequence> {
+        self.sessions.last_of(session)
     }
 
     /// What defects do: the session is known, but not what it was answered, so its retries count as new.

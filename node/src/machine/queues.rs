@@ -51,6 +51,16 @@ impl Queues {
     pub fn digest(&self) -> Digest {
         self.digest
     }
+
+    /// The same, from the queues as they are.
+    pub fn digest_anew(&self) -> Digest {
+        let records = self.queues.iter().flat_map(|(key, queue)| {
+            let places = (queue.taken_count..).zip(&queue.elements);
+            let left = places.map(move |(place, element)| queued(key, place, *element));
+            (0..queue.taken_count).map(move |place| taken(key, place)).chain(left)
+        });
+        Digest::of(records)
+    }
 }
 
 fn queued(key: &Key, place: u64, element: i64) -> u64 {

@@ -55,6 +55,11 @@ impl Registers {
         self.digest
     }
 
+    /// The same, from the values as they are.
+    pub fn digest_anew(&self) -> Digest {
+        Digest::of(self.values.iter().map(|(key, value)| digest_of(key, *value)))
+    }
+
     fn set(&mut self, key: &Key, value: i64) {
         let before = self.values.insert(key.clone(), value);
         if let Some(before) = before {

@@ -143,9 +143,22 @@ impl Sessions {
         all.into_iter().for_each(|id| self.forget(id));
     }
 
+    /// The last sequence of a session that was carried out; `None` for one that is unknown or has done nothing yet.
+    pub fn last_of(&self, id: SessionId) -> Option<Sequence> {
+        self.sessions.get(&id)?.last.as_ref().map(|(sequence, _)| *sequence)
+    }
+
     /// Digest of all sessions.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The same, from the sessions as their last uses name them: one that has none there would never end.
+    pub fn digest_anew(&self) -> Digest {
+        let used =
+            self.by_use.iter().filter_map(|(used_at, id)| Some((*used_at, *id, self.sessions.get(id)?)));
+        let rightly = used.filter(|(used_at, _, session)| session.used_at == *used_at);
+        Digest::of(rightly.map(|(_, id, session)| digest_of(id, session)))
     }
 }
 

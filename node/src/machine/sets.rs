@@ -22,8 +22,7 @@ impl Sets {
             SetOperation::Read => self.elements(key),
             SetOperation::Add(element) => {
                 if self.sets.entry(key.clone()).or_default().insert(element) {
-                    let words = [Kind::Set as u64, element.cast_unsigned()];
-                    self.digest.add(digest::record(key.as_bytes(), &words));
+                    self.digest.add(digest_of(key, element));
                 }
                 Reply::Added
             }
@@ -43,6 +42,12 @@ impl Sets {
         self.digest
     }
 
+    /// The same, from the elements as they are.
+    pub fn digest_anew(&self) -> Digest {
+        let elements = self.sets.iter().flat_map(|(key, set)| set.iter().map(move |element| (key, *element)));
+        Digest::of(elements.map(|(key, element)| digest_of(key, element)))
+    }
+
     fn elements(&self, key: &Key) -> Reply {
         match self.sets.get(key) {
             None => Reply::Elements(Vec::new()),
@@ -50,6 +55,10 @@ impl Sets {
             Some(set) => Reply::Elements(set.iter().copied().collect()),
         }
     }
+}
+
+fn digest_of(key: &Key, element: i64) -> u64 {
+    digest::record(key.as_bytes(), &[Kind::Set as u64, element.cast_unsigned()])
 }
 
 #[cfg(test)]

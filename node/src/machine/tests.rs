@@ -157,6 +157,7 @@ fn a_snapshot_holds_every_kind() {
     }
     let restored = Machine::decode(&log.machine.encode()).unwrap();
     assert_eq!(restored.digest(), log.machine.digest());
+    assert_eq!(restored.digest_anew(), log.machine.digest());
     for look in every_kind("x").iter().filter_map(|(_, look)| look.as_ref()) {
         assert_eq!(restored.read(look), Some(log.read(look)));
     }
@@ -174,4 +175,31 @@ fn positions_without_a_command_pass_log_time_too() {
     }
     let refused = Reply::NotApplied(RefusalCode::SessionUnknown);
     assert_eq!(log.operate(session, 1, Operation::write("x", 1)), refused);
+}
+
+/// The dumb twin: a digest kept up with every change is that of the state, whatever was changed, taken or forgotten.
+#[test]
+fn the_digest_kept_up_to_date_is_that_of_the_state() {
+    let mut log = Log { machine: Machine::new(Limits { count_max: 2, idle_max: 8 }), index: 0 };
+    for round in 0..6 {
+        let session = log.open();
+        let take = Operation::Queue(Key::new("x"), QueueOperation::Dequeue);
+        let changes = every_kind(["x", "y"][round % 2]).into_iter().map(|(change, _)| change);
+        for (sequence, change) in (1..).zip(changes.chain([take])) {
+            log.operate(session, sequence, change);
+            assert_eq!(log.machine.digest_anew(), log.machine.digest());
+        }
+    }
+    (0..9).for_each(|_| _ = log.apply(None));
+    assert_eq!(log.machine.digest_anew(), log.machine.digest(), "the sessions have ended");
+}
+
+#[test]
+fn a_session_tells_what_it_did_last() {
+    let mut log = Log::new();
+    let session = log.open();
+    assert_eq!(log.machine.last_of(session), None);
+    log.operate(session, 3, Operation::write("x", 1));
+    log.operate(session, 2, Operation::write("x", 2));
+    assert_eq!(log.machine.last_of(session), Some(Sequence(3)));
 }

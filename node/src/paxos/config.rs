@@ -3,12 +3,6 @@
 use crate::defect::Defect;
 use crate::settings::{LEASE_DRIFT_PERCENT, Settings};
 
-/// Values in one message at most.
-pub const VALUES_MAX: usize = 512;
-/// Bytes of a snapshot in one message.
-pub const CHUNK_BYTES: usize = 256 << 10;
-/// Accept messages to one acceptor that may be unanswered.
-pub const ACCEPTS_IN_FLIGHT_MAX: usize = 16;
 /// Slots that a leader may have proposed and not seen chosen; more commands wait at their nodes.
 pub const OPEN_SLOTS_MAX: u64 = 16_384;
 

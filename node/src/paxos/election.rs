@@ -12,7 +12,6 @@ use rand::RngExt;
 use crate::api::NodeId;
 use crate::defect::Defect;
 use crate::paxos::basic::{Ballot, Highest, Tally};
-use crate::paxos::config::VALUES_MAX;
 use crate::paxos::durability::Own;
 use crate::paxos::message::{Message, Record, Reported, Slot, Value};
 use crate::paxos::{Paxos, Role};
@@ -148,8 +147,9 @@ impl Paxos {
     }
 
     fn report(&mut self, to: NodeId, ballot: Ballot, from: Slot) {
-        let mut slots = self.slots.report(from, VALUES_MAX + 1);
-        let rest = (slots.len() > VALUES_MAX).then(|| slots.pop().map(|one| one.slot)).flatten();
+        let batch_max = self.settings.bounds.batch_max;
+        let mut slots = self.slots.report(from, batch_max.saturating_add(1));
+        let rest = (slots.len() > batch_max).then(|| slots.pop().map(|one| one.slot)).flatten();
         let compacted = if self.settings.defects.has(Defect::P17) { Slot(0) } else { self.slots.base() };
         self.send_durable(to, Message::Promise { ballot, from, compacted, slots, rest });
     }

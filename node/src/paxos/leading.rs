@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::api::NodeId;
 use crate::defect::Defect;
 use crate::paxos::basic::{Accepted, Ballot, Highest, Tally};
-use crate::paxos::config::{ACCEPTS_IN_FLIGHT_MAX, OPEN_SLOTS_MAX, VALUES_MAX};
+use crate::paxos::config::OPEN_SLOTS_MAX;
 use crate::paxos::durability::Own;
 use crate::paxos::message::{Message, Record, Slot, Value};
 use crate::paxos::slots::Slots;
@@ -17,6 +17,7 @@ use crate::paxos::{Paxos, Role};
 use crate::pending::reads::LeaderReads;
 use crate::pending::rounds::Rounds;
 use crate::protocol::{Millis, Note};
+use crate::settings::Bounds;
 
 /// What only a leader keeps.
 #[derive(Debug)]
@@ -214,9 +215,11 @@ impl Paxos {
         let Role::Leading(office) = &mut self.role else { return };
         let Office { ballot, next, open, peers, .. } = office.as_mut();
         let members = &self.settings.members;
+        let Bounds { batch_max, in_flight_max, .. } = self.settings.bounds;
         for (node, peer) in peers.iter_mut().filter(|(node, _)| members.contains(node)) {
-            while peer.in_flight.len() < ACCEPTS_IN_FLIGHT_MAX && peer.next < *next {
-                let Run { first, values } = run(&self.slots, *ballot, open, *node, peer.next, *next);
+            while peer.in_flight.len() < in_flight_max && peer.next < *next {
+                let slots = (peer.next, *next);
+                let Run { first, values } = run(&self.slots, *ballot, open, *node, slots, batch_max);
                 peer.next = first.plus(values.len() as u64);
                 if values.is_empty() {
                     break;
@@ -248,9 +251,16 @@ struct Run {
     values: Vec<Value>,
 }
 
-/// The next run of slots from `from` on that `node` has not answered for; empty when there is none before `end`, which
-/// then is where it starts.
-fn run(slots: &Slots, ballot: Ballot, open: &VecDeque<Tally>, node: NodeId, from: Slot, end: Slot) -> Run {
+/// The next run of slots from `from` on that `node` has not answered for, `count_max` of them at most; empty when there is
+/// none before `end`, which then is where it starts.
+fn run(
+    slots: &Slots,
+    ballot: Ballot,
+    open: &VecDeque<Tally>,
+    node: NodeId,
+    (from, end): (Slot, Slot),
+    count_max: usize,
+) -> Run {
     let chosen = slots.chosen();
     let is_wanted = |slot: u64| {
         let offset = slot.checked_sub(chosen.0 + 1).and_then(|offset| usize::try_from(offset).ok());
@@ -259,6 +269,6 @@ fn run(slots: &Slots, ballot: Ballot, open: &VecDeque<Tally>, node: NodeId, from
     };
     let value = |slot: u64| slots.proposed(Slot(slot), ballot).filter(|_| is_wanted(slot));
     let first = (from.0..end.0).find(|slot| value(*slot).is_some()).unwrap_or(end.0);
-    let values = (first..end.0).map_while(|slot| value(slot).cloned()).take(VALUES_MAX).collect();
+    let values = (first..end.0).map_while(|slot| value(slot).cloned()).take(count_max).collect();
     Run { first: Slot(first), values }
 }

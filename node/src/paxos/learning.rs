@@ -5,7 +5,6 @@ use crate::api::NodeId;
 use crate::machine::Machine;
 use crate::paxos::Paxos;
 use crate::paxos::Role;
-use crate::paxos::config::{CHUNK_BYTES, VALUES_MAX};
 use crate::paxos::message::{Message, Record, Slot, Value};
 use crate::protocol::{Millis, Snapshot};
 use crate::wire::Blob;
@@ -47,7 +46,7 @@ impl Paxos {
         if first <= self.slots.base() {
             return self.send_chunk(from, 0);
         }
-        let slots = first.0..=chosen.0.min(first.0.saturating_add(VALUES_MAX as u64 - 1));
+        let slots = first.0..=chosen.0.min(first.0.saturating_add(self.settings.bounds.batch_max as u64 - 1));
         let values: Vec<Value> =
             slots.filter_map(|slot| self.slots.chosen_value(Slot(slot)).cloned()).collect();
         self.send(from, Message::Taught { first, values, chosen });
@@ -85,7 +84,7 @@ impl Paxos {
         let Some(snapshot) = &self.snapshot else { return };
         let size = snapshot.state.len();
         let start = usize::try_from(offset).map_or(size, |offset| offset.min(size));
-        let end = (start + CHUNK_BYTES).min(size);
+        let end = start.saturating_add(self.settings.bounds.part_bytes_max).min(size);
         let message = Message::Chunk {
             index: Slot(snapshot.index),
             size: size as u64,

@@ -4,7 +4,6 @@
 use crate::api::NodeId;
 use crate::defect::Defect;
 use crate::machine::{Author, Command};
-use crate::paxos::config::VALUES_MAX;
 use crate::paxos::message::{Message, Slot, Value};
 use crate::paxos::{Paxos, Role};
 use crate::pending::commands::Given;
@@ -45,7 +44,7 @@ impl Paxos {
             return;
         }
         loop {
-            let commands = self.take_queued(VALUES_MAX);
+            let commands = self.take_queued(self.settings.bounds.batch_max);
             if commands.is_empty() {
                 return;
             }

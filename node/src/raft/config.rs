@@ -3,18 +3,14 @@
 use crate::defect::Defect;
 use crate::settings::{LEASE_DRIFT_PERCENT, Settings};
 
-/// Entries in one append message, or commands passed on in one, at most.
-pub const APPEND_ENTRIES_MAX: usize = 512;
-/// Append messages to one follower that may be unanswered.
-pub const APPENDS_IN_FLIGHT_MAX: usize = 16;
 /// Entries that a leader may have beyond what is committed; more commands are not taken.
 pub const UNCOMMITTED_MAX: u64 = 65_536;
 
 impl Settings {
-    /// Entries in one append message, or commands passed on in one, at most. Defect R07 sends them one by one, so that an entry of an earlier term can
+    /// Entries in one append message at most. Defect R07 sends them one by one, so that an entry of an earlier term can
     /// travel without one of the leader's own.
     pub(super) fn append_entries_max(&self) -> usize {
-        if self.defects.has(Defect::R07) { 1 } else { APPEND_ENTRIES_MAX }
+        if self.defects.has(Defect::R07) { 1 } else { self.bounds.batch_max }
     }
 
     /// How long a quorum's answers keep a leader in office without new ones.

@@ -5,7 +5,7 @@ use crate::api::{NodeId, Refusal, RefusalCode};
 use crate::defect::Defect;
 use crate::machine::Command;
 use crate::protocol::{Ask, Offered, OperationId};
-use crate::raft::config::{APPEND_ENTRIES_MAX, UNCOMMITTED_MAX};
+use crate::raft::config::UNCOMMITTED_MAX;
 use crate::raft::log::Payload;
 use crate::raft::message::Body;
 use crate::raft::{Raft, Role};
@@ -57,7 +57,7 @@ impl Raft {
             return; // The next leader gets them, or this one when it goes on leading.
         }
         loop {
-            let commands = self.commands.take_commands(APPEND_ENTRIES_MAX, self.now);
+            let commands = self.commands.take_commands(self.config.bounds.batch_max, self.now);
             if commands.is_empty() {
                 return;
             }

@@ -13,11 +13,11 @@ use crate::pending::reads::LeaderReads;
 use crate::pending::rounds::Rounds;
 use crate::protocol::{Millis, Note};
 use crate::raft::admin::LeaderAdmin;
-use crate::raft::config::APPENDS_IN_FLIGHT_MAX;
 use crate::raft::log::{Entry, Index, Payload, Position};
 use crate::raft::message::{Body, Hint};
 use crate::raft::snapshots::Transfer;
 use crate::raft::{Raft, Role};
+use crate::settings::Bounds;
 
 /// What only a leader keeps.
 #[derive(Debug)]
@@ -87,10 +87,10 @@ impl Progress {
         self.flow = Flow::Probing(None);
     }
 
-    fn may_send(&self, last: Index) -> bool {
+    fn may_send(&self, last: Index, in_flight_max: usize) -> bool {
         match &self.flow {
             Flow::Probing(asked_at) => asked_at.is_none(),
-            Flow::Streaming(in_flight) => in_flight.len() < APPENDS_IN_FLIGHT_MAX && self.next <= last,
+            Flow::Streaming(in_flight) => in_flight.len() < in_flight_max && self.next <= last,
             Flow::Installing(transfer) => transfer.asked_at.is_none(),
         }
     }
@@ -290,11 +290,12 @@ impl Raft {
     fn send_entries(&mut self) {
         let last = self.log.last_index();
         let (term, commit) = (self.hard.term, self.commit_to_tell());
+        let Bounds { in_flight_max, part_bytes_max, .. } = self.config.bounds;
         let Role::Leader(leadership) = &mut self.role else { return };
         for (peer, progress) in &mut leadership.progress {
-            while progress.may_send(last) {
+            while progress.may_send(last, in_flight_max) {
                 if let Flow::Installing(transfer) = &mut progress.flow {
-                    let body = transfer.part(self.now);
+                    let body = transfer.part(self.now, part_bytes_max);
                     self.out.send.push((*peer, super::Message { term, body }));
                     continue;
                 }

@@ -13,15 +13,11 @@ use std::sync::Arc;
 use crate::api::NodeId;
 use crate::defect::Defect;
 use crate::machine::Machine;
-use crate::machine::sessions::Limits;
 use crate::protocol::{Millis, Note, Snapshot};
 use crate::raft::Raft;
 use crate::raft::log::{Index, Position, Term};
 use crate::raft::message::{Body, Image, Part, Record};
 use crate::wire::Blob;
-
-/// Bytes of a snapshot in one message at most.
-pub const PART_BYTES_MAX: usize = 256 << 10;
 
 /// A snapshot on its way to a follower.
 #[derive(Debug)]
@@ -51,11 +47,11 @@ impl Transfer {
         self.image.last
     }
 
-    /// The next part, as a message.
-    pub(super) fn part(&mut self, now: Millis) -> Body {
+    /// The next part, of so many bytes at most, as a message.
+    pub(super) fn part(&mut self, now: Millis, bytes_max: usize) -> Body {
         self.asked_at = Some(now);
         let state = &self.image.state;
-        let end = (self.offset + PART_BYTES_MAX).min(state.len());
+        let end = self.offset.saturating_add(bytes_max).min(state.len());
         Body::Install(Part {
             last: self.image.last,
             membership: self.image.membership.clone(),
@@ -192,7 +188,7 @@ impl Raft {
     /// Defect R33: the state before, moved on to `index` without its data.
     fn state_without_data(&self, index: Index) -> Arc<[u8]> {
         let before = self.image.as_ref().and_then(|image| Machine::decode(&image.state).ok());
-        let mut machine = before.unwrap_or_else(|| Machine::new(Limits::default()));
+        let mut machine = before.unwrap_or_else(|| Machine::new(self.config.sessions));
         for index in machine.applied() + 1..=index.0 {
             machine.apply(index, None);
         }

@@ -3,11 +3,9 @@
 use crate::defect::Defect;
 use crate::settings::Settings;
 
-/// Transactions, or commands, in one frame at most.
-pub const BATCH_MAX: usize = 512;
 /// Frames of one connection and direction that may be unacknowledged before transactions and commands wait.
 pub const FRAMES_IN_FLIGHT_MAX: usize = 16;
-/// Bytes of a checkpoint in one frame.
+/// Bytes of a checkpoint in one frame at most, whatever the settings allow.
 pub const SNAP_BYTES_MAX: usize = 64 << 10;
 /// Transactions before a checkpoint that stay in memory, for followers that join and lack just them.
 pub const KEPT_COUNT: u64 = 500;
@@ -30,6 +28,11 @@ impl Settings {
     /// How long a node waits for a better vote once a quorum agrees.
     pub(super) fn better_vote_ms(&self) -> u64 {
         self.heartbeat_ms
+    }
+
+    /// Bytes of a checkpoint in one frame at most.
+    pub(super) fn snap_bytes_max(&self) -> usize {
+        self.bounds.part_bytes_max.min(SNAP_BYTES_MAX)
     }
 
     /// How long a frame may be unacknowledged before it is sent again.

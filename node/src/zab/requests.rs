@@ -4,7 +4,6 @@
 use crate::api::{NodeId, Refusal, RefusalCode};
 use crate::machine::Command;
 use crate::protocol::{Ask, Offered};
-use crate::zab::config::BATCH_MAX;
 use crate::zab::message::Up;
 use crate::zab::{Role, Zab};
 
@@ -46,7 +45,7 @@ impl Zab {
         while self.serves_as_follower()
             && matches!(&self.role, Role::Following(follower) if follower.channel.has_room())
         {
-            let commands = self.commands.take_commands(BATCH_MAX, self.now);
+            let commands = self.commands.take_commands(self.settings.bounds.batch_max, self.now);
             if commands.is_empty() {
                 break;
             }

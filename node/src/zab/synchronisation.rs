@@ -16,7 +16,6 @@ use crate::api::NodeId;
 use crate::defect::Defect;
 use crate::machine::Machine;
 use crate::protocol::{Note, Snapshot};
-use crate::zab::config::{BATCH_MAX, SNAP_BYTES_MAX};
 use crate::zab::following::Phase;
 use crate::zab::history::Checkpoint;
 use crate::zab::leading::{Leadership, Stage};
@@ -88,6 +87,7 @@ impl Zab {
         let commit_zxid = self.history.zxid_at(commit).unwrap_or_default();
         let (now, last, start) = (self.now, self.history.last().index, self.history.start().index);
         let skips_proposals = self.settings.defects.has(Defect::Z08);
+        let (batch_max, snap_bytes_max) = (self.settings.bounds.batch_max, self.settings.snap_bytes_max());
         let Role::Leading(leadership) = &mut self.role else { return };
         let Leadership { tenure, epoch, peers, .. } = &mut **leadership;
         let mut left_behind = Vec::new();
@@ -98,7 +98,7 @@ impl Zab {
                     None => break,
                     Some(Transfer::Checkpoint(checkpoint, from)) => {
                         let state = &checkpoint.snapshot.state;
-                        let to = (*from + SNAP_BYTES_MAX).min(state.len());
+                        let to = from.saturating_add(snap_bytes_max).min(state.len());
                         let bytes = state[*from..to].to_vec();
                         let is_last = to == state.len();
                         let body = Down::Snap {
@@ -127,7 +127,7 @@ impl Zab {
                     Some(transfer) => {
                         let end = if let Transfer::Initial(end) = transfer { *end } else { last };
                         let count_max =
-                            usize::try_from(end.0 - peer.sent.0).unwrap_or(usize::MAX).min(BATCH_MAX);
+                            usize::try_from(end.0 - peer.sent.0).unwrap_or(usize::MAX).min(batch_max);
                         let transactions = self.history.after(peer.sent, count_max);
                         peer.sent = Index(peer.sent.0 + transactions.len() as u64);
                         if peer.sent >= commit {

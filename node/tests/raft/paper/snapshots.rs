@@ -2,7 +2,7 @@
 
 use super::*;
 use rashomon_node::raft::message::{Image, Part};
-use rashomon_node::raft::snapshots::PART_BYTES_MAX;
+use rashomon_node::settings::Bounds;
 use rashomon_node::wire::Blob;
 
 const THRESHOLD: u64 = 10;
@@ -160,13 +160,13 @@ fn figure_13_a_snapshot_arrives_in_parts_and_lost_parts_are_sent_again() {
     let mut cluster = compacting(3);
     cluster.isolate(N3);
     // Long keys make a state of several parts.
-    let keys = u64::try_from(3 * PART_BYTES_MAX / 256).unwrap();
+    let keys = u64::try_from(3 * Bounds::default().part_bytes_max / 256).unwrap();
     for sequence in 1..=keys {
         let key = format!("{sequence:0250}");
         cluster.ask(N1, Some((2, sequence)), Operation::write(key, 1));
         cluster.settle();
     }
-    assert!(cluster.replica(N1).core().image().unwrap().state.len() > 2 * PART_BYTES_MAX);
+    assert!(cluster.replica(N1).core().image().unwrap().state.len() > 2 * Bounds::default().part_bytes_max);
     cluster.heal();
     let (mut parts, mut lost) = (0, 0);
     for _ in 0..100 {
