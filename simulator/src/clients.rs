@@ -79,6 +79,12 @@ impl Client {
         self
     }
 
+    /// The same, in the session of the process before it.
+    pub(crate) fn in_session_of(mut self, predecessor: &Self) -> Self {
+        self.attempts = predecessor.attempts.clone();
+        self
+    }
+
     /// From now on it talks to this node.
     pub(crate) fn move_to(&mut self, node: usize) {
         self.node = node;

@@ -81,6 +81,12 @@ impl SimDisk {
         }
     }
 
+    /// What a power loss could take of all that is done: bytes that no sync covered, and names of segments.
+    pub fn at_risk(&self) -> (u64, usize) {
+        let inner = self.inner.borrow();
+        (inner.cache.dirty_bytes(), inner.added.len())
+    }
+
     /// How many barriers are in flight: what a writer waits for.
     pub fn barriers_in_flight(&self) -> usize {
         let is_barrier = |step: &&Step| !matches!(step, Step::Write(_) | Step::Remove(_) | Step::SyncNames);

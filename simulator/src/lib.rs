@@ -15,6 +15,7 @@ mod queue;
 
 pub mod vocabulary;
 
+pub mod circumstances;
 pub mod setup;
 pub mod swarm;
 

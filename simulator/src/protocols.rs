@@ -1,8 +1,10 @@
 //! The protocols that can be simulated. Adding one is a file under [`crate::invariants`] and a line here.
 
 use rashomon_nemesis::{Capabilities, Capability};
+use rashomon_node::api::NodeId;
 use rashomon_node::paxos::Paxos;
 use rashomon_node::raft::Raft;
+use rashomon_node::settings::{Settings, SettingsError};
 use rashomon_node::zab::Zab;
 
 use crate::invariants::Inspect;
@@ -23,6 +25,9 @@ pub struct Entry {
     pub run: fn(&Setup) -> Outcome,
     /// What it does when it is asked to.
     pub asks: &'static [Capability],
+    /// Whether nodes may take part without a vote.
+    pub observers: bool,
+    check: fn(&Settings) -> Result<(), SettingsError>,
 }
 
 impl Entry {
@@ -33,12 +38,20 @@ impl Entry {
             records: P::RECORDS,
             run: |setup| World::<P>::new(setup).run(),
             asks: P::ASKS,
+            observers: P::OBSERVERS,
+            check: P::check,
         }
     }
 
     /// All that a time line may look for.
     pub fn kinds(&self) -> Vec<&'static str> {
         [self.messages, self.records].concat()
+    }
+
+    /// Whether its nodes take these settings.
+    pub fn accepts(&self, setup: &Setup) -> bool {
+        let settings = setup.settings(NodeId(1));
+        settings.check().and_then(|()| (self.check)(&settings)).is_ok()
     }
 
     /// All that may be done to a simulated cluster of it.

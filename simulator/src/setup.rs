@@ -2,7 +2,7 @@
 //!
 //! The defaults are those of the reference node and of a quiet machine room; [`crate::swarm`] varies them by seed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,9 +11,11 @@ use rashomon_nemesis::timeline::Sight;
 use rashomon_nemesis::{Fault, Rhythm, Script, Timeline};
 use rashomon_node::api::{NodeId, Retries};
 use rashomon_node::defect::Defects;
-use rashomon_node::settings::{Reads, Settings};
+use rashomon_node::machine::sessions::Limits;
+use rashomon_node::settings::{Bounds, Reads, Settings};
 use rashomon_workloads::generator::ScriptedOperation;
 use rashomon_workloads::{Options, Workload};
+use serde::{Deserialize, Serialize};
 
 /// Everything that a simulated run is a function of.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub struct Setup {
     pub timeout: Nanos,
     /// What clients do when an outcome is unknown.
     pub retries: Retries,
+    /// What else clients are used to.
+    pub habits: Habits,
     /// What may break.
     pub faults: Vec<&'static dyn Fault>,
     /// The fault schedule, where it is given instead of drawn.
@@ -63,6 +67,32 @@ pub enum Given {
     Script(Script),
 }
 
+/// What clients are used to. Without habits a thread stays with its node, and has a new session after each operation of
+/// unknown outcome, as clients of real runs do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Habits {
+    /// A thread keeps its session for good, also after outcomes that stayed unknown: only the numbers of operations tell
+    /// a late one from the next (thesis 6.3).
+    pub keeps_session: bool,
+    /// After an attempt without an answer a thread goes on at the next node, with the same session.
+    pub changes_node: bool,
+}
+
+/// What the nodes of a cluster are told beyond sizes and timings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Circumstances {
+    /// So many of the nodes, the last ones, have no vote; at least one node has.
+    pub observers: u32,
+    /// The weights of the votes of the first nodes; the others weigh 1 (ZAB).
+    pub weights: Vec<u64>,
+    /// See [`Settings::bounds`].
+    pub bounds: Bounds,
+    /// See [`Settings::sessions`].
+    pub sessions: Limits,
+}
+
 /// What the nodes are told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeSetup {
@@ -76,6 +106,8 @@ pub struct NodeSetup {
     pub reads: Reads,
     /// See [`Settings::snapshot_entries`].
     pub snapshot_entries: u64,
+    /// What else.
+    pub circumstances: Circumstances,
     /// Planted defects.
     pub defects: Defects,
     /// Size of the log's segments, small so that they roll.
@@ -116,6 +148,7 @@ impl Default for NodeSetup {
             pre_vote,
             reads,
             snapshot_entries,
+            circumstances: Circumstances::default(),
             defects,
             segment_bytes: 64 << 10,
             drift_ppm_max: 100,
@@ -149,6 +182,7 @@ impl Setup {
             duration: Nanos::from_secs(30),
             timeout: Nanos::from_secs(1),
             retries: Retries::Never,
+            habits: Habits::default(),
             faults: Vec::new(),
             schedule: None,
             rhythm: Rhythm::default(),
@@ -182,16 +216,35 @@ impl Setup {
         self.node.reads == Reads::Local
     }
 
+    /// The nodes that vote at first.
+    pub fn members(&self) -> Vec<NodeId> {
+        let count = self.nodes.saturating_sub(self.node.circumstances.observers).max(1);
+        (1..=count).map(NodeId).collect()
+    }
+
+    /// Whose vote weighs what at first.
+    pub fn weights(&self) -> BTreeMap<NodeId, u64> {
+        let weights = &self.node.circumstances.weights;
+        let weigh = |(place, node)| (node, weights.get(place).copied().unwrap_or(1));
+        self.members().into_iter().enumerate().map(weigh).collect()
+    }
+
     /// The settings of one node.
     pub fn settings(&self, node: NodeId) -> Settings {
         let NodeSetup { election_ms, heartbeat_ms, pre_vote, reads, snapshot_entries, defects, .. } =
             &self.node;
+        let Circumstances { bounds, sessions, .. } = self.node.circumstances;
+        let weights = self.weights().into_iter().filter(|(_, weight)| *weight != 1);
         Settings {
             election_ms: election_ms.clone(),
             heartbeat_ms: *heartbeat_ms,
             pre_vote: *pre_vote,
             reads: *reads,
             snapshot_entries: *snapshot_entries,
+            members: self.members(),
+            weights: weights.collect(),
+            bounds,
+            sessions,
             defects: *defects,
             seed: self.seed,
             ..Settings::new(node, (1..=self.nodes).map(NodeId).collect())

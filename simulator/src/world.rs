@@ -165,7 +165,7 @@ impl<P: Inspect> World<P> {
             errands: Errands::default(),
             stage: Stage::Breaking,
             counts: Counts::default(),
-            invariants: Invariants::new(count),
+            invariants: Invariants::new(count, setup.weights()),
             trace: Trace::new(setup.trace),
             setup: setup.clone(),
         };

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::sim::plan::ANY_WORKLOAD;
+
 /// Which seeds of which world.
 #[derive(Debug, Args)]
 pub struct SimArgs {
@@ -32,10 +34,10 @@ pub struct SimArgs {
     /// How many nodes; by default each seed chooses.
     #[arg(long)]
     pub nodes: Option<u32>,
-    /// What is asked (see `rashomon list workloads`).
-    #[arg(long, default_value = "register")]
+    /// What is asked (see `rashomon list workloads`); any: each seed chooses.
+    #[arg(long, default_value = ANY_WORKLOAD)]
     pub workload: String,
-    /// How nodes read: read-index, lease, log; or local (zab), where clients roam, and are judged only by whether any
+    /// How nodes read, if that is not each seed's to choose: read-index, lease, log; or local (zab), where clients roam, and are judged only by whether any
     /// sees the past after the present.
     #[arg(long, value_name = "HOW")]
     pub reads: Option<String>,

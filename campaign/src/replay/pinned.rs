@@ -12,7 +12,7 @@ use rashomon_histories::{Event, History, Kind, Nanos, Process, Value};
 use rashomon_nemesis::Script;
 use rashomon_node::api::Retries;
 use rashomon_node::defect::Defect;
-use rashomon_simulator::setup::{DiskSetup, Given, NetworkSetup, NodeSetup};
+use rashomon_simulator::setup::{Circumstances, DiskSetup, Given, Habits, NetworkSetup, NodeSetup};
 use rashomon_simulator::{Outcome, Setup};
 use rashomon_workloads::generator::ScriptedOperation;
 use rashomon_workloads::{Layout, Options};
@@ -47,6 +47,12 @@ pub struct Pinned {
     pub recovery: Nanos,
     /// What clients do when an outcome is unknown.
     pub retries: PinnedRetries,
+    /// What else they are used to.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub habits: Habits,
+    /// What nodes are told beyond sizes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub circumstances: Circumstances,
     /// What nodes, network and disks are like.
     pub sizes: Sizes,
     /// What breaks.
@@ -98,6 +104,10 @@ fn is_yes(flag: &bool) -> bool {
     *flag
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl Pinned {
     /// What happened in the world of this setup.
     pub fn of(protocol: &str, setup: &Setup, outcome: &Outcome) -> Pinned {
@@ -109,6 +119,7 @@ impl Pinned {
             pre_vote,
             reads,
             snapshot_entries,
+            circumstances,
             defects,
             segment_bytes,
             drift_ppm_max,
@@ -133,6 +144,8 @@ impl Pinned {
                 Retries::SameSequence(each) => PinnedRetries::SameSequence(each.into()),
                 Retries::NewSequence(each) => PinnedRetries::NewSequence(each.into()),
             },
+            habits: setup.habits,
+            circumstances,
             sizes: Sizes {
                 election_ms,
                 heartbeat_ms,
@@ -188,6 +201,7 @@ impl Pinned {
                 PinnedRetries::SameSequence(each) => Retries::SameSequence(duration(each)),
                 PinnedRetries::NewSequence(each) => Retries::NewSequence(duration(each)),
             },
+            habits: self.habits,
             schedule: Some(Arc::new(Given::Script(self.script.clone()))),
             node: NodeSetup {
                 election_ms: sizes.election_ms,
@@ -195,6 +209,7 @@ impl Pinned {
                 pre_vote: sizes.pre_vote,
                 reads: sizes.reads.parse().map_err(|error| refuse(format!("{error}")))?,
                 snapshot_entries: sizes.snapshot_entries,
+                circumstances: self.circumstances.clone(),
                 defects: defects.collect::<Result<_, _>>().map_err(|error| refuse(error.to_string()))?,
                 segment_bytes: sizes.segment_bytes,
                 drift_ppm_max: sizes.drift_ppm_max,

@@ -73,7 +73,7 @@ fn keep(plan: &SimPlan, args: &SimArgs, ran: &Ran) -> anyhow::Result<Folder> {
     std::fs::write(&path, svg).with_context(|| format!("{}: cannot be written", path.display()))?;
     let mut told = Told::default();
     if judgement.verdict == Verdict::Invalid {
-        let model = plan.workload()?.model();
+        let model = plan.workload(ran.seed)?.model();
         told = tell(&Source::recorded(&folder.history())?, model, judgement)?;
         let (header, events) = told.as_history(outcome.history.header());
         jsonl::write_file(&folder.counterexample(), &header, &events)

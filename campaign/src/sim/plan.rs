@@ -16,9 +16,9 @@ use rashomon_node::protocol::Protocol;
 use rashomon_node::raft::Raft;
 use rashomon_node::settings::{Reads, Settings};
 use rashomon_node::zab::Zab;
-use rashomon_simulator::Setup;
 use rashomon_simulator::protocols::{self, Entry};
 use rashomon_simulator::swarm::{Fixed, NODES, vary};
+use rashomon_simulator::{Setup, circumstances};
 use rashomon_workloads::{Options, Workload};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,9 @@ use crate::replay::given::Given;
 /// With hidden retries on, an attempt gets this share of the call's deadline.
 const ATTEMPTS_PER_CALL: u32 = 4;
 
+/// What is asked is the seed's to choose.
+pub const ANY_WORKLOAD: &str = "any";
+
 /// Everything that simulated runs have in common.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,7 +41,7 @@ pub struct SimPlan {
     pub format: u32,
     /// Name of the protocol.
     pub protocol: String,
-    /// Name of the workload.
+    /// Name of the workload; `any`: the seed's to choose.
     pub workload: String,
     /// Nodes, if their number is not the seed's to choose.
     pub nodes: Option<u32>,
@@ -106,7 +109,7 @@ impl SimPlan {
 
     fn check(&self) -> Result<(), BadInput> {
         let offered = self.entry()?.capabilities();
-        if self.workload()?.adapter().is_some() {
+        if self.workload != ANY_WORKLOAD && self.workload(0)?.adapter().is_some() {
             return Err(BadInput(format!(
                 "--workload {}: its operations are made of several, which simulated clients cannot",
                 self.workload
@@ -164,11 +167,17 @@ impl SimPlan {
         protocols::find(&self.protocol).map_err(|error| BadInput(format!("--protocol: {error}")))
     }
 
-    /// The workload.
+    /// The workload of a seed: where that is its to choose, registers every other time, as what is wrong shows there first.
     ///
     /// # Errors
     /// [`BadInput`] when there is none of this name.
-    pub fn workload(&self) -> Result<&'static dyn Workload, BadInput> {
+    pub fn workload(&self, seed: u64) -> Result<&'static dyn Workload, BadInput> {
+        if self.workload == ANY_WORKLOAD {
+            let all = rashomon_workloads::registry();
+            let plain: Vec<_> = all.iter().filter(|workload| workload.adapter().is_none()).collect();
+            let turn = usize::try_from(seed / 2 % plain.len() as u64).expect("there are few workloads");
+            return Ok(*plain[if seed.is_multiple_of(2) { 0 } else { turn }]);
+        }
         rashomon_workloads::by_name(&self.workload).map_err(|error| BadInput(format!("--workload: {error}")))
     }
 
@@ -205,7 +214,7 @@ impl SimPlan {
         let (client, node): (Vec<_>, Vec<_>) =
             defects.into_iter().partition(|defect| defect.description().home == Home::Client);
         let mut setup = Setup::new(seed);
-        setup.workload = self.workload()?;
+        setup.workload = self.workload(seed)?;
         setup.options = Options { rate: Some(self.rate), ..setup.options };
         setup.duration = Nanos::from_millis(self.duration_ms);
         setup.recovery = Nanos::from_millis(self.recovery_ms_max);
@@ -222,8 +231,11 @@ impl SimPlan {
             setup.clients = 4 * nodes;
         }
         let fixed = Fixed { nodes: self.nodes.is_some(), ..Fixed::default() };
-        let mut setup = if self.swarm { vary(setup, fixed) } else { setup };
         setup.node.reads = self.reads()?;
+        let mut setup = match self.swarm {
+            true => circumstances::draw(vary(setup, fixed), &self.entry()?, self.reads.is_none()),
+            false => setup,
+        };
         setup.node.snapshot_entries = self.snapshot_entries.unwrap_or(setup.node.snapshot_entries);
         let key_operations = &mut setup.options.key_operations;
         *key_operations = setup.workload.key_operations().min(*key_operations);

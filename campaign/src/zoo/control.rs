@@ -50,7 +50,11 @@ pub const GROUP: &[Control] = &[
         name: "no-pre-vote",
         about: "candidates campaign at once, and voters that hear a leader listen to them",
         protocols: &["raft"],
-        adjust: |setup| setup.node.pre_vote = false,
+        adjust: |setup| {
+            setup.node.pre_vote = false;
+            // Leases rest on voters that do not listen.
+            setup.node.reads = Reads::ReadIndex;
+        },
     },
     Control {
         name: "batches",

@@ -126,6 +126,11 @@ impl Cache {
         gone.map(|cached| cached.write.bytes.len() as u64).sum()
     }
 
+    /// How many bytes wait for a sync.
+    pub(super) fn dirty_bytes(&self) -> u64 {
+        self.writes.iter().filter(|cached| cached.dirty).map(|cached| cached.write.bytes.len() as u64).sum()
+    }
+
     /// Lays what was written to a segment over what its platter holds.
     pub(super) fn overlay(&self, segment: SegmentNumber, bytes: &mut [u8]) {
         for Cached { write, .. } in self.writes.iter().filter(|cached| cached.write.segment == segment) {

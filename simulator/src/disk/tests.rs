@@ -214,3 +214,22 @@ fn what_a_start_reads_back_survives_the_next_power_loss() {
     }
     assert!((50..250).contains(&read_back), "{read_back} of 300");
 }
+
+/// What a log reports is out of danger as soon as it is done, and not only by luck at the next power loss.
+#[test]
+fn nothing_that_a_sound_log_reports_is_at_risk() {
+    let planted = [None, Some(Defect::G07)].map(|defect| Defects::from_iter(defect));
+    for (defects, at_risk) in planted.into_iter().zip([false, true]) {
+        let disk = SimDisk::default();
+        let mut wal = open_with(&disk, defects).unwrap().0;
+        for record in 1..=20 {
+            append(&mut wal, record);
+            disk.complete();
+        }
+        assert_eq!(disk.at_risk() != (0, 0), at_risk);
+        wal.stop_syncing();
+        append(&mut wal, 21);
+        disk.complete();
+        assert!(disk.at_risk().0 > 0);
+    }
+}

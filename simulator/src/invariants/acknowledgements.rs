@@ -18,15 +18,20 @@ const KEPT: Law = ("every acknowledged write is there at rest", "Raft 5.4.3");
 pub(crate) struct Acknowledgements {
     /// The highest position at which something acknowledged was applied.
     last: u64,
-    /// Of each session the last sequence acknowledged.
-    sessions: FxHashMap<SessionId, u64>,
+    /// Of each session the last sequence that each node has acknowledged: nodes go through the log at their own pace, and a
+    /// client that has given up on one asks the next.
+    sessions: FxHashMap<(usize, SessionId), u64>,
 }
 
 impl Acknowledgements {
     /// A node has given answers.
     pub(crate) fn given<P: Inspect>(&mut self, findings: &mut Findings, node: usize, output: &Output<P>) {
         for (id, answer) in &output.answers {
-            if !matches!(answer, Ok(Reply::Written | Reply::Swapped)) {
+            let is_of_the_log = matches!(
+                answer,
+                Ok(Reply::Written | Reply::Swapped | Reply::Mismatch { .. } | Reply::Added | Reply::Taken(_))
+            );
+            if !is_of_the_log {
                 continue;
             }
             let applied = output.applied.iter().find(|decided| decided.waiting.contains(id));
@@ -36,7 +41,8 @@ impl Acknowledgements {
                     if let Some(Author::Session(sessioned)) =
                         decided.command.as_ref().map(|command| command.author)
                     {
-                        self.acknowledged(findings, sessioned.session, sessioned.sequence.0);
+                        let about = (node, sessioned.session);
+                        self.acknowledged(findings, about, sessioned.sequence.0);
                     }
                 }
                 None => findings.broke(DECIDED, || {
@@ -46,11 +52,19 @@ impl Acknowledgements {
         }
     }
 
-    fn acknowledged(&mut self, findings: &mut Findings, session: SessionId, sequence: u64) {
-        let before = self.sessions.insert(session, sequence).unwrap_or(0);
+    fn acknowledged(&mut self, findings: &mut Findings, about: (usize, SessionId), sequence: u64) {
+        let before = self.sessions.insert(about, sequence).unwrap_or(0);
         if sequence < before {
-            findings.broke(ORDER, || format!("session {} was told of {sequence} after {before}", session.0));
+            let (node, session) = about;
+            findings.broke(ORDER, || {
+                format!("{} told session {} of {sequence} after {before}", name(node), session.0)
+            });
         }
+    }
+
+    /// Up to here something acknowledged was applied.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
     }
 
     /// All nodes have applied up to `applied` and hold equal states.

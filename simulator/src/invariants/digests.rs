@@ -7,6 +7,20 @@ use super::{Findings, Law, name};
 
 const LAW: Law = ("equal digests at equal positions", "state machine replication: apply is deterministic");
 
+const WHOLE: Law =
+    ("a digest is that of its state", "state machine replication: what is compared is what is served");
+
+/// What a state machine holds is what its digest, kept up to date with every change and taken along in every snapshot, says:
+/// else what a snapshot has lost would differ in nothing that is compared.
+pub(crate) fn whole(findings: &mut Findings, node: usize, machine: &Machine) {
+    let (digest, anew) = (machine.digest(), machine.digest_anew());
+    if digest != anew {
+        findings.broke(WHOLE, || {
+            format!("the state of {} at rest has the digest {anew:016x}, and says {digest:016x}", name(node))
+        });
+    }
+}
+
 /// The digest first seen at each position.
 #[derive(Debug, Default)]
 pub(crate) struct Digests {

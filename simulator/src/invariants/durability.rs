@@ -6,7 +6,7 @@
 
 use rashomon_node::api::NodeId;
 
-use super::{Entry, Findings, Law, Seen, Voters, name};
+use super::{Electors, Entry, Findings, Law, Seen, Voters, name};
 
 const DURABLE: Law = ("committed means durable on a majority", "Raft 5.3; thesis 10.2.1");
 const SAME: Law = ("committed entries agree", "Raft 5.4, Figure 3");
@@ -31,7 +31,7 @@ impl Committed {
         findings: &mut Findings,
         node: usize,
         (term, commit): (u64, u64),
-        before: &Voters,
+        (before, electors): (&Voters, &Electors),
         nodes: &[Seen],
     ) {
         let known = self.entries.len() as u64;
@@ -43,7 +43,7 @@ impl Committed {
             let Some(entry) = entry else { continue };
             let holds = |other: &Seen| other.disk.base() >= index || other.disk.entry(index) == Some(entry);
             let is_held = |other: NodeId| nodes.get((other.0 - 1) as usize).is_some_and(holds);
-            if ![before, &*after].iter().any(|voters| voters.decide(nodes.len(), is_held)) {
+            if ![before, &*after].iter().any(|voters| voters.decide(electors, is_held)) {
                 findings.broke(DURABLE, || {
                     let (holders, count) = (nodes.iter().filter(|other| holds(other)).count(), nodes.len());
                     let by = match before.groups.is_empty() {

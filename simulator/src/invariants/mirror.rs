@@ -49,6 +49,7 @@ impl Mirror {
                 self.entries.truncate(kept);
                 self.voters.retain(|(from, _)| from <= last);
             }
+            Said::Accepted { .. } | Said::Settled { .. } | Said::Entered { .. } => {}
             Said::Promise { .. } | Said::Nothing => {}
         }
         Ok(())
@@ -77,7 +78,12 @@ impl Mirror {
 
     /// Who decides by this log.
     pub(crate) fn voters(&self) -> Rc<Voters> {
-        self.voters.last().map(|(_, voters)| Rc::clone(voters)).unwrap_or_default()
+        self.voters_since().1
+    }
+
+    /// The same, with the position from which on they do.
+    pub(crate) fn voters_since(&self) -> (u64, Rc<Voters>) {
+        self.voters.last().map(|(from, voters)| (*from, Rc::clone(voters))).unwrap_or_default()
     }
 
     fn offset(&self, index: u64) -> Option<usize> {

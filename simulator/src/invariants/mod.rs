@@ -5,12 +5,16 @@
 //! step only what has changed. A broken invariant is reported apart from what clients can see. Not asserted, because it
 //! is false in correct Raft: "whoever I voted for has all my committed entries".
 
+mod acceptors;
 mod acknowledgements;
 mod completeness;
 mod decisions;
 mod digests;
 mod durability;
+mod established;
+mod freshness;
 mod matching;
+mod members;
 mod mirror;
 mod monotone;
 mod offices;
@@ -18,25 +22,29 @@ pub mod paxos;
 mod promises;
 pub mod raft;
 mod recovery;
+mod sequences;
 mod spoken;
 pub mod zab;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use rashomon_histories::Nanos;
 use rashomon_nemesis::{Capability, NodeId as NodeName};
 use rashomon_node::api::{NodeId, Operation, RegisterOperation, Role};
-use rashomon_node::machine::Command;
-use rashomon_node::protocol::{Protocol, Ticket, View};
+use rashomon_node::machine::{Command, Machine};
+use rashomon_node::protocol::{OperationId, Protocol, Ticket, View};
 use rashomon_node::replica::{Output, Replica};
 use rustc_hash::FxHasher;
 use serde::Serialize;
 
 use mirror::Mirror;
 
-/// Who decides together: of each group a majority (joint consensus, Raft 6); without a group, of all nodes.
+/// Whose votes weigh what before any log says who decides. Who is not in it has none.
+pub(crate) type Electors = BTreeMap<NodeId, u64>;
+
+/// Who decides together: of each group a majority (joint consensus, Raft 6); without a group, of the electors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Voters {
     /// The groups.
@@ -44,13 +52,16 @@ pub struct Voters {
 }
 
 impl Voters {
-    /// Whether those that `have` it are a majority of each group, or of `count` nodes where there is no group.
-    pub(crate) fn decide(&self, count: usize, have: impl Fn(NodeId) -> bool) -> bool {
-        let all = (1..=count).map(|node| NodeId(u32::try_from(node).expect("a cluster has few nodes")));
+    /// Whether those that `have` it are a majority of each group, or by weight of the electors where there is no group.
+    pub(crate) fn decide(&self, electors: &Electors, have: impl Fn(NodeId) -> bool) -> bool {
         let is_majority =
             |group: &[NodeId]| group.iter().filter(|node| have(**node)).count() * 2 > group.len();
         match self.groups.is_empty() {
-            true => is_majority(&all.collect::<Vec<_>>()),
+            true => {
+                let weight: u64 =
+                    electors.iter().filter(|(node, _)| have(**node)).map(|(_, weight)| weight).sum();
+                2 * weight > electors.values().sum()
+            }
             false => self.groups.iter().all(|group| is_majority(group)),
         }
     }
@@ -84,6 +95,25 @@ pub enum Said {
         /// The position.
         last: u64,
     },
+    /// This was accepted in a slot, in this ballot; such are no log: slots come in any order.
+    Accepted {
+        /// The slot.
+        slot: u64,
+        /// The ballot.
+        ballot: u64,
+        /// Of its value; equal values have equal fingerprints.
+        fingerprint: u64,
+    },
+    /// All slots up to this one are known to be chosen.
+    Settled {
+        /// The last of them.
+        to: u64,
+    },
+    /// The history before this epoch was taken over.
+    Entered {
+        /// The epoch.
+        epoch: u64,
+    },
     /// Nothing that is checked.
     Nothing,
 }
@@ -113,6 +143,20 @@ pub trait Inspect: Protocol {
 
     /// Whether the term of which its view speaks is on disk before anything said in it leaves.
     const TERM_LASTS: bool = false;
+
+    /// Whether slots are chosen one by one, by votes that records tell of.
+    const CHOOSES: bool = false;
+
+    /// Whether its leaders serve only once others have entered their epoch, which records tell of.
+    const ENTERS: bool = false;
+
+    /// Whether nodes may take part without a vote, for good.
+    const OBSERVERS: bool = false;
+
+    /// The promise that it goes by, where records tell of it slot by slot.
+    fn promised(&self) -> Option<u64> {
+        None
+    }
 
     /// What a record says.
     fn said(record: &Self::Record) -> Said;
@@ -226,6 +270,7 @@ impl Seen {
 /// All invariants of a cluster.
 #[derive(Debug)]
 pub struct Invariants {
+    electors: Electors,
     nodes: Vec<Seen>,
     findings: Findings,
     offices: offices::Offices,
@@ -235,12 +280,17 @@ pub struct Invariants {
     decisions: decisions::Decisions,
     digests: digests::Digests,
     acknowledgements: acknowledgements::Acknowledgements,
+    freshness: freshness::Freshness,
+    sequences: sequences::Sequences,
+    acceptors: acceptors::Acceptors,
+    established: established::Established,
 }
 
 impl Invariants {
-    /// Of so many nodes.
-    pub fn new(nodes: usize) -> Self {
+    /// Of so many nodes, among which these have votes that weigh so much at first.
+    pub fn new(nodes: usize, electors: BTreeMap<NodeId, u64>) -> Self {
         Self {
+            electors,
             nodes: std::iter::repeat_with(Seen::default).take(nodes).collect(),
             findings: Findings::default(),
             offices: offices::Offices::default(),
@@ -250,6 +300,10 @@ impl Invariants {
             decisions: decisions::Decisions::default(),
             digests: digests::Digests::default(),
             acknowledgements: acknowledgements::Acknowledgements::default(),
+            freshness: freshness::Freshness::default(),
+            sequences: sequences::Sequences::default(),
+            acceptors: acceptors::Acceptors::new(nodes),
+            established: established::Established::new(nodes),
         }
     }
 
@@ -267,6 +321,8 @@ impl Invariants {
     /// A node's disk was taken from it: nothing of it need be there any more, and no promise holds. It is a new server.
     pub fn forgiven(&mut self, node: usize) {
         self.promises.forgotten(node);
+        self.acceptors.forgotten(node);
+        self.established.forgotten(node);
         let seen = &mut self.nodes[node];
         seen.disk = Mirror::default();
         seen.promise = None;
@@ -285,13 +341,21 @@ impl Invariants {
     pub fn restored<P: Inspect>(&mut self, now: Nanos, node: usize, records: &[P::Record]) {
         self.findings.now = now;
         let mut mirror = Mirror::default();
-        let mut promise = None;
-        for record in records {
-            match P::said(record) {
-                Said::Promise { term, to } => promise = Some((term, to)),
-                said => drop(mirror.hear(&said)),
+        let (mut promise, mut entered) = (None, 0);
+        let records: Vec<Said> = records.iter().map(P::said).collect();
+        for said in &records {
+            match said {
+                Said::Promise { term, to } => promise = Some((*term, *to)),
+                Said::Entered { epoch } => entered = *epoch,
+                said => drop(mirror.hear(said)),
             }
         }
+        if P::CHOOSES {
+            self.acceptors.restarted(&mut self.findings, node, records.iter());
+        }
+        self.established.restarted(&mut self.findings, node, entered);
+        self.freshness.restarted(node);
+        self.sequences.restarted(node);
         let seen = &mut self.nodes[node];
         let durable = seen.disk_after_crash();
         recovery::check(&mut self.findings, node, (&durable, seen.promise), (&mirror, promise));
@@ -317,22 +381,43 @@ impl Invariants {
             }
         }
         let id = NodeId(u32::try_from(node + 1).expect("a cluster has few nodes"));
-        if let Some(office) = replica.core().office(id)
+        let office = replica.core().office(id);
+        if office.is_some() {
+            members::check(&mut self.findings, node, id, &self.nodes[node].memory, view.commit);
+        }
+        if let Some(office) = office
             && self.offices.takes(&mut self.findings, node, office)
         {
             let log = &self.nodes[node].memory;
             completeness::check(&mut self.findings, node, view.term, log, &self.committed);
+            if P::ENTERS {
+                self.established.leads(&mut self.findings, node, office, &self.electors);
+            }
+        }
+        if let Some(promised) = replica.core().promised() {
+            self.acceptors.goes_by(&mut self.findings, node, promised);
         }
         if before.is_none_or(|before| before.commit < view.commit) {
-            self.committed.learn(&mut self.findings, node, (view.term, view.commit), &voters, &self.nodes);
+            let deciding = (&*voters, &self.electors);
+            self.committed.learn(&mut self.findings, node, (view.term, view.commit), deciding, &self.nodes);
         }
         if !output.applied.is_empty() {
             self.decisions.applied(&mut self.findings, node, &output.applied);
             self.digests.check(&mut self.findings, node, replica.machine());
+            self.sequences.applied(&mut self.findings, node, &output.applied, replica.machine());
         }
         if !output.answers.is_empty() {
+            let applied = replica.machine().applied();
+            for (id, answer) in &output.answers {
+                self.freshness.answered(&mut self.findings, node, (*id, answer.is_ok()), applied);
+            }
             self.acknowledgements.given(&mut self.findings, node, output);
         }
+    }
+
+    /// A node takes in a read that is to be linearizable.
+    pub fn reads(&mut self, node: usize, id: OperationId) {
+        self.freshness.asked(node, id, self.acknowledgements.last());
     }
 
     /// What a node handed out up to this ticket is on its disk, or so it is told.
@@ -346,7 +431,10 @@ impl Invariants {
                 seen.disk = Mirror::default();
             }
             for said in said {
-                if let Said::Promise { term, to } = said {
+                self.acceptors.durable(&mut self.findings, node, &said);
+                if let Said::Entered { epoch } = said {
+                    self.established.entered(node, epoch);
+                } else if let Said::Promise { term, to } = said {
                     seen.promise = Some((term, to));
                     self.promises.made(&mut self.findings, node, term, to);
                 } else {
@@ -357,10 +445,16 @@ impl Invariants {
         }
     }
 
-    /// All is at rest: what was acknowledged is there.
-    pub fn at_rest(&mut self, now: Nanos, applied: u64) {
+    /// All is at rest: what was acknowledged is there, and each of these state machines is what its digest says.
+    pub fn at_rest<'a>(
+        &mut self,
+        now: Nanos,
+        applied: u64,
+        machines: impl Iterator<Item = (usize, &'a Machine)>,
+    ) {
         self.findings.now = now;
         self.acknowledgements.at_rest(&mut self.findings, applied);
+        machines.for_each(|(node, machine)| digests::whole(&mut self.findings, node, machine));
     }
 
     fn written<P: Inspect>(&mut self, node: usize, output: &Output<P>) {

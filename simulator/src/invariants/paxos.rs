@@ -1,16 +1,18 @@
 //! Multi-Paxos, shown to those who check. Its slots are no log in Raft's sense: an acceptor may accept them out of order
-//! and learn others. So of its records promises are checked; the rest is what nodes apply and answer.
+//! and learn others. So of its records promises and acceptances are checked ([`super::acceptors`]); the rest is what nodes apply and answer.
 
 use rashomon_nemesis::Capability;
 use rashomon_node::api::{NodeId, Role};
 use rashomon_node::paxos::Paxos;
 use rashomon_node::paxos::basic::Ballot;
-use rashomon_node::paxos::message::Record;
+use rashomon_node::paxos::message::{Record, Value};
 use rashomon_node::protocol::Protocol as _;
 
-use super::{Inspect, Said};
+use super::{Inspect, Said, fingerprint};
 
 impl Inspect for Paxos {
+    const CHOOSES: bool = true;
+    const OBSERVERS: bool = true;
     /// The round that a node speaks of is that of its own attempt or of whom it follows, whichever it is at.
     const TERM_RISES: bool = false;
     const ASKS: &'static [Capability] = &[Capability::Leadership];
@@ -43,8 +45,22 @@ impl Inspect for Paxos {
     fn said(record: &Record) -> Said {
         match record {
             Record::Promised(ballot) => Said::Promise { term: office(*ballot), to: None },
-            _ => Said::Nothing,
+            Record::Accepted { slot, accepted } => Said::Accepted {
+                slot: slot.0,
+                ballot: office(accepted.ballot),
+                fingerprint: match &accepted.value {
+                    Value::Noop => fingerprint(None),
+                    Value::Command(command) => fingerprint(Some(command)),
+                },
+            },
+            Record::Chosen(slot) | Record::Learnt { slot, .. } => Said::Settled { to: slot.0 },
+            Record::Snapshot { base, .. } => Said::Settled { to: base.0 },
+            Record::Founded => Said::Nothing,
         }
+    }
+
+    fn promised(&self) -> Option<u64> {
+        Some(office(self.acceptor().promised()))
     }
 
     /// A leader's ballot is a round and its own name (PP1).

@@ -6,6 +6,8 @@ use rashomon_node::zab::message::Record;
 use super::{Entry, Inspect, Said, fingerprint};
 
 impl Inspect for Zab {
+    const ENTERS: bool = true;
+    const OBSERVERS: bool = true;
     const MESSAGES: &'static [&'static str] = &[
         "Notification",
         "Up",
@@ -35,7 +37,7 @@ impl Inspect for Zab {
     fn said(record: &Record) -> Said {
         match record {
             Record::AcceptedEpoch(epoch) => Said::Promise { term: epoch.0, to: None },
-            Record::CurrentEpoch(_) => Said::Nothing,
+            Record::CurrentEpoch(epoch) => Said::Entered { epoch: epoch.0 },
             Record::Transaction { index, transaction } => Said::Entry(Entry {
                 index: index.0,
                 term: transaction.zxid.epoch.0,

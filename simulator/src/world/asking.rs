@@ -13,6 +13,7 @@ use super::{Due, World};
 use crate::clients::{Answer, Attempt, Client, Open, Parcel, moment};
 use crate::invariants::{self, Inspect, SYSTEM_IMAGE};
 use crate::node::{Post, Process as NodeProcess};
+use crate::setup::Habits;
 use crate::vocabulary;
 
 impl<P: Inspect> World<P> {
@@ -36,13 +37,14 @@ impl<P: Inspect> World<P> {
         }
     }
 
-    fn begin(&mut self, invocation: Invocation) {
+    fn begin(&mut self, mut invocation: Invocation) {
         let Process::Client(process) = invocation.process else {
             unreachable!("generators ask for clients only")
         };
         self.idle.retain(|idle| *idle != process);
         let thread = self.layout.thread_of(process);
         let index = usize::try_from(thread).expect("threads are counted in memory");
+        invocation.node = self.layout.nodes().get(self.clients[index].node).cloned();
         let token = self.recorder.invoke(invocation.clone()).expect("memory refuses nothing");
         let operation = vocabulary::translate(self.setup.workload.objects(), &invocation);
         let client = &mut self.clients[index];
@@ -175,6 +177,9 @@ impl<P: Inspect> World<P> {
         let client = &mut self.clients[index];
         if called.is_err() && client.attempts.reconnects() {
             client.connection = None;
+            if self.setup.habits.changes_node {
+                client.move_to((client.node + 1) % self.nodes.len());
+            }
         }
         let Some(open) = &mut client.open else { return };
         let step = client.attempts.ended(&mut open.call, called, moment(self.now));
@@ -195,7 +200,12 @@ impl<P: Inspect> World<P> {
         let client = &mut self.clients[index];
         if !keeps_connection {
             client.connection = None;
-            client.attempts = Attempts::new(self.setup.retries);
+            if !self.setup.habits.keeps_session {
+                client.attempts = Attempts::new(self.setup.retries);
+            }
+            if self.setup.habits.changes_node {
+                client.move_to((client.node + 1) % self.nodes.len());
+            }
         }
         let Some(Open { invocation, token, .. }) = client.open.take() else { return };
         self.record(index, &invocation, token, outcome);
@@ -221,9 +231,16 @@ impl<P: Inspect> World<P> {
             Kind::Fail => self.counts.fail += 1,
             Kind::Info | Kind::Invoke => {
                 self.counts.info += 1;
-                *client =
-                    Client::new(self.layout.successor(client.process), &self.layout, self.setup.retries)
-                        .after(client);
+                let Habits { keeps_session, changes_node } = self.setup.habits;
+                let process = self.layout.successor(client.process);
+                let mut next = Client::new(process, &self.layout, self.setup.retries).after(client);
+                if keeps_session {
+                    next = next.in_session_of(client);
+                }
+                if changes_node {
+                    next.move_to(node);
+                }
+                *client = next;
             }
         }
         if self.setup.clients_roam() {

@@ -12,6 +12,7 @@ use rashomon_node::api::{self, NodeId};
 use rashomon_node::driver::{self, Batch, Outbox};
 use rashomon_node::protocol::Ticket;
 use rashomon_node::replica::{Event, Output, Replica};
+use rashomon_node::settings::Reads;
 use rashomon_node::storage::wal::encode_batch;
 use rashomon_node::storage::{Recovered, StorageError};
 use rustc_hash::FxHashMap;
@@ -25,6 +26,9 @@ use crate::trace::What;
 
 /// A node starts again whatever a crash or a power loss left, unless its disk has rotted.
 const STARTS: (&str, &str) = ("a node starts after every crash", "storage, assumptions 1 to 3");
+
+/// What a node is told to be durable has been synced: it is not for luck to save it.
+const SYNCED: (&str, &str) = ("what is reported durable is synced", "thesis 3.8; storage, assumption 2");
 
 impl<P: Inspect> World<P> {
     /// Starts a node's process: reads its log, and is ready some time later. One that cannot use its log stays down.
@@ -152,6 +156,9 @@ impl<P: Inspect> World<P> {
                     let Some(live) = self.nodes[node].live_mut() else { return };
                     let id = live.replica.name();
                     live.clients.insert(id, attempt);
+                    if request.operation.is_read() && self.setup.node.reads != Reads::Local {
+                        self.invariants.reads(node, id);
+                    }
                     requests.push((id, request));
                 }
                 // It came first.
@@ -200,6 +207,14 @@ impl<P: Inspect> World<P> {
         }
         let Some(ticket) = host.live_mut().and_then(|live| live.writing.take()) else { return };
         host.disk.complete();
+        let (bytes, names) = host.disk.at_risk();
+        if bytes > 0 || names > 0 {
+            let detail = format!(
+                "n{} is told that all is durable, with {bytes} bytes and {names} names of segments not synced",
+                node + 1
+            );
+            self.invariants.report(self.now, SYNCED, detail);
+        }
         self.add(node, What::Written);
         self.observe_durable(node, ticket);
         let host = &mut self.nodes[node];

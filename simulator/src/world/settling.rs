@@ -122,7 +122,10 @@ impl<P: Inspect> World<P> {
             }
             Stage::Resting { since } => match self.rest() {
                 Some(applied) => {
-                    self.invariants.at_rest(now, applied);
+                    let hosts = self.nodes.iter().enumerate();
+                    let machines =
+                        hosts.filter_map(|(node, host)| Some((node, host.live()?.replica.machine())));
+                    self.invariants.at_rest(now, applied, machines);
                     self.stage = Stage::Ended;
                 }
                 None => self.give_up_after(since, "the nodes do not come to rest in one state"),
