@@ -167,7 +167,8 @@ impl SimPlan {
         protocols::find(&self.protocol).map_err(|error| BadInput(format!("--protocol: {error}")))
     }
 
-    /// The workload of a seed: where that is its to choose, registers every other time, as what is wrong shows there first.
+    /// The workload of a seed: where that is its to choose, registers every other time, as what is wrong shows there first,
+    /// and under a given schedule.
     ///
     /// # Errors
     /// [`BadInput`] when there is none of this name.
@@ -176,7 +177,8 @@ impl SimPlan {
             let all = rashomon_workloads::registry();
             let plain: Vec<_> = all.iter().filter(|workload| workload.adapter().is_none()).collect();
             let turn = usize::try_from(seed / 2 % plain.len() as u64).expect("there are few workloads");
-            return Ok(*plain[if seed.is_multiple_of(2) { 0 } else { turn }]);
+            let is_plain = seed.is_multiple_of(2) || self.schedule.is_some();
+            return Ok(*plain[if is_plain { 0 } else { turn }]);
         }
         rashomon_workloads::by_name(&self.workload).map_err(|error| BadInput(format!("--workload: {error}")))
     }
@@ -232,9 +234,11 @@ impl SimPlan {
         }
         let fixed = Fixed { nodes: self.nodes.is_some(), ..Fixed::default() };
         setup.node.reads = self.reads()?;
-        let mut setup = match self.swarm {
-            true => circumstances::draw(vary(setup, fixed), &self.entry()?, self.reads.is_none()),
-            false => setup,
+        let mut setup = match (self.swarm, &self.schedule) {
+            (false, _) => setup,
+            // What is told message by message is told of nodes that are as usual.
+            (true, Some(_)) => vary(setup, fixed),
+            (true, None) => circumstances::draw(vary(setup, fixed), &self.entry()?, self.reads.is_none()),
         };
         setup.node.snapshot_entries = self.snapshot_entries.unwrap_or(setup.node.snapshot_entries);
         let key_operations = &mut setup.options.key_operations;

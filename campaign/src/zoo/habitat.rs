@@ -14,7 +14,7 @@ use rashomon_simulator::Setup;
 
 use crate::exit::BadInput;
 use crate::replay::given::Given;
-use crate::sim::plan::SimPlan;
+use crate::sim::plan::{ANY_WORKLOAD, SimPlan};
 
 /// Operations asked per second, before each world varies it.
 const RATE: f64 = 100.0;
@@ -44,7 +44,6 @@ fn needed(circumstances: &'static [&'static str]) -> impl Iterator<Item = &'stat
 #[derive(Clone, Debug)]
 pub struct Habitat {
     plan: SimPlan,
-    workloads: Vec<&'static str>,
     circumstances: &'static [&'static str],
     misbehaving_client: bool,
 }
@@ -65,7 +64,7 @@ impl Habitat {
         let plan = SimPlan {
             format: 1,
             protocol: protocol.to_owned(),
-            workload: "register".to_owned(),
+            workload: ANY_WORKLOAD.to_owned(),
             nodes: defect.and_then(Defect::nodes),
             reads: circumstances.contains(&"local reads").then(|| "local".to_owned()),
             snapshot_entries: None,
@@ -77,10 +76,8 @@ impl Habitat {
             recovery_ms_max: RECOVERY_MS_MAX,
             schedule: None,
         };
-        let plain = rashomon_workloads::registry().iter().filter(|workload| workload.adapter().is_none());
         Habitat {
             plan,
-            workloads: plain.map(|workload| workload.name()).collect(),
             circumstances,
             misbehaving_client: description.is_some_and(|description| description.home == Home::Client),
         }
@@ -102,11 +99,7 @@ impl Habitat {
     /// # Errors
     /// [`BadInput`] when the schedule cannot be followed by the protocol.
     pub fn world(&self, seed: u64) -> Result<Setup, BadInput> {
-        // Registers every other time: what is wrong shows there first.
-        let turn = usize::try_from(seed / 2).unwrap_or(usize::MAX) % self.workloads.len();
-        let workload = if seed.is_multiple_of(2) { "register" } else { self.workloads[turn] };
-        let plan = SimPlan { workload: workload.to_owned(), ..self.plan.clone() };
-        let mut setup = plan.setup(seed)?;
+        let mut setup = self.plan.setup(seed)?;
         self.focus(&mut setup);
         if self.has("tiny snapshots") || seed % 5 == 4 {
             setup.node.snapshot_entries = TINY_SNAPSHOT_ENTRIES;
@@ -152,7 +145,8 @@ mod tests {
         let habitat = Habitat::new("raft", Some(Defect::R05), 1_000);
         let worlds: Vec<_> = (1_000_000..1_000_060).map(|seed| habitat.world(seed).unwrap()).collect();
         let asked: BTreeSet<_> = worlds.iter().map(|setup| setup.workload.name()).collect();
-        assert_eq!(asked, habitat.workloads.iter().copied().collect());
+        let plain = rashomon_workloads::registry().iter().filter(|workload| workload.adapter().is_none());
+        assert_eq!(asked, plain.map(|workload| workload.name()).collect());
         assert!(
             worlds.iter().filter(|setup| setup.node.snapshot_entries == TINY_SNAPSHOT_ENTRIES).count() > 5
         );

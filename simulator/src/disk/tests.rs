@@ -218,7 +218,7 @@ fn what_a_start_reads_back_survives_the_next_power_loss() {
 /// What a log reports is out of danger as soon as it is done, and not only by luck at the next power loss.
 #[test]
 fn nothing_that_a_sound_log_reports_is_at_risk() {
-    let planted = [None, Some(Defect::G07)].map(|defect| Defects::from_iter(defect));
+    let planted = [None, Some(Defect::G07)].map(Defects::from_iter);
     for (defects, at_risk) in planted.into_iter().zip([false, true]) {
         let disk = SimDisk::default();
         let mut wal = open_with(&disk, defects).unwrap().0;

@@ -66,6 +66,24 @@ fn pp10_a_node_that_lost_its_disk_learns_and_serves_and_still_does_not_vote_afte
     assert!(!cluster.answers.contains_key(&(N1, lonely)), "n1 and a learner are no majority");
 }
 
+/// That slot 1 is chosen is only known by the leader's word; what is accepted in slot 2 is what lost there.
+#[test]
+fn pp6_what_was_learnt_after_what_was_only_heard_of_is_read_back() {
+    let mut cluster = alone_with(vec![
+        Record::Accepted { slot: Slot(2), accepted: accepted(1, 3, 9) },
+        Record::Accepted { slot: Slot(1), accepted: accepted(5, 2, 1) },
+    ]);
+    answers(&mut cluster, N2, Message::Chosen { ballot: ballot(5, 2), chosen: Slot(1) });
+    assert_eq!(chosen(&cluster, N1), 1);
+    let taught = Message::Taught { first: Slot(2), values: vec![value(2)], chosen: Slot(2) };
+    answers(&mut cluster, N2, taught);
+    assert_eq!(chosen(&cluster, N1), 2);
+    cluster.crash(N1);
+    cluster.start(N1);
+    assert_eq!(cluster.replica(N1).core().chosen(Slot(1)), Some(&value(1)));
+    assert_eq!(cluster.replica(N1).core().chosen(Slot(2)), Some(&value(2)));
+}
+
 #[test]
 fn pp12_a_promise_tells_the_point_of_compaction() {
     let mut cluster = compacted_without_n3(20);
