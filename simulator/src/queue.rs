@@ -108,6 +108,11 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
+    /// How many things it holds.
+    pub(crate) fn count(&self) -> usize {
+        self.things.len() - self.free.len()
+    }
+
     pub(crate) fn put(&mut self, thing: T) -> Slot {
         match self.free.pop() {
             Some(slot) => {
@@ -139,6 +144,15 @@ mod tests {
         }
         let order: String = std::iter::from_fn(|| queue.pop()).map(|(_, due)| due).collect();
         assert_eq!(order, "bdeac");
+    }
+
+    #[test]
+    fn a_slab_counts_what_it_holds_and_not_what_it_once_held() {
+        let mut slab = Slab::default();
+        let slots = ['a', 'b', 'c'].map(|thing| slab.put(thing));
+        assert_eq!((slab.take(slots[1]), slab.count()), ('b', 2));
+        slab.put('d');
+        assert_eq!(slab.count(), 3);
     }
 
     /// The dumb twin keeps all in one list and looks through it.

@@ -43,6 +43,11 @@ const STREAM_NODE: &str = "node";
 /// other for ever, which rules broken on purpose can make them do.
 const AFTERMATH_MOMENTS: u64 = 300_000;
 
+/// Messages under way at most, a hundred times what nodes that keep to their windows ever have: where each message is answered by
+/// more than one, a world would end with the machine's memory.
+const MESSAGES_MAX: usize = 100_000;
+const FLOOD: (&str, &str) = ("messages do not multiply", "liveness; windows bound what is under way");
+
 type Clock = Box<dyn FnMut() -> Nanos>;
 
 /// Something that is due at a moment.
@@ -221,6 +226,10 @@ impl<P: Inspect> World<P> {
             self.clock.set(at);
             self.happen(due);
             aftermath -= u64::from(!self.invariants.broken().is_empty());
+            if self.messages.count() > MESSAGES_MAX {
+                let detail = format!("{MESSAGES_MAX} messages are under way, and each brings about more");
+                return self.invariants.report(at, FLOOD, detail);
+            }
         }
     }
 
