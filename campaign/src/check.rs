@@ -5,7 +5,6 @@
 mod folder;
 pub mod kept;
 
-use anyhow::Context as _;
 use kept::Kept;
 use rashomon_checker::{Budget, Exhausted, Finding, Judgement, Verdict};
 use serde::Serialize;
@@ -53,7 +52,7 @@ pub fn command(args: &CheckArgs) -> anyhow::Result<Outcome> {
     let source = Source::open(&path)?;
     source.notes().iter().for_each(|note| eprintln!("{}: {note}", path.display()));
     let model = model_of(args, &source)?;
-    let judged = judged(args, &source, &model).with_context(|| path.display().to_string())?;
+    let judged = judged(args, &source, &model)?;
     if let Some(torn) = torn(judged.tail) {
         eprintln!("{}: {torn}", path.display());
     }

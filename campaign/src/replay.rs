@@ -18,7 +18,7 @@ use rashomon_nemesis::{Directed, NodeId, Rhythm, Schedule, Script};
 
 use crate::cli::{ReplayArgs, RunArgs};
 use crate::exit::{BadInput, Outcome};
-use crate::explain::load::{not_a_run, read_json};
+use crate::explain::load::{not_a_run, read_bytes, read_json};
 use crate::plan::{self, Plan};
 use crate::run::{self, folder::Folder};
 use crate::shrink::case::{Case, Subject};
@@ -49,13 +49,17 @@ pub fn command(args: &ReplayArgs) -> anyhow::Result<Outcome> {
 pub fn load(path: &Path) -> Result<Plan, BadInput> {
     let bad = |problem: String| BadInput(problem);
     let plan = match path.is_dir() {
-        false => match read_json::<Case>(path) {
-            Ok(Case { subject: Subject::Processes { plan, .. }, .. }) => *plan,
-            Ok(_) => return Err(bad("it is a case of the simulator".to_owned())),
-            Err(not_a_case) => read_json::<Plan>(path).map_err(|not_a_plan| {
-                bad(format!("neither a case ({not_a_case}) nor a plan ({not_a_plan})"))
-            })?,
-        },
+        false => {
+            let text = read_bytes(path).map_err(bad)?;
+            let refuse = |problem: String| bad(format!("{}: {problem}", path.display()));
+            match serde_json::from_slice::<Case>(&text) {
+                Ok(Case { subject: Subject::Processes { plan, .. }, .. }) => *plan,
+                Ok(_) => return Err(refuse("it is a case of the simulator".to_owned())),
+                Err(not_a_case) => serde_json::from_slice::<Plan>(&text).map_err(|not_a_plan| {
+                    refuse(format!("neither a case ({not_a_case}) nor a plan ({not_a_plan})"))
+                })?,
+            }
+        }
         true => {
             let folder = Folder::at(path);
             if !folder.plan().exists() {

@@ -81,6 +81,56 @@ fn what_cannot_be_repeated_or_shrunk_is_refused() {
     refused(&["run", "--timeline", unseen], BAD_INPUT, &["entry 1", "a message, which cannot be seen"]);
 }
 
+/// Said twice, a long path leaves no room for what is wrong with the file.
+#[test]
+fn every_error_names_its_file_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = r#"{"rashomon_history":1,"about":"t","model":"cas-register"}"#;
+    let torn = file(folder.path(), "torn.jsonl", &format!("{header}\nnot json\n\n"));
+    let strange = r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"juggle","key":"x","value":1}"#;
+    let strange = file(folder.path(), "strange.jsonl", &format!("{header}\n{strange}\n"));
+    let unmodelled = file(folder.path(), "unmodelled.jsonl", &header.replace("cas-register", "juggler"));
+    let sound = file(folder.path(), "sound.jsonl", header);
+    let broken = file(folder.path(), "broken.toml", "[x");
+    let nothing = folder.path().join("nothing.json");
+    let run = folder.path().join("run");
+    std::fs::create_dir(&run).unwrap();
+    file(&run, "plan.json", "{");
+    let cases: [(&[&str], &Path); 18] = [
+        (&["check"], &torn),
+        (&["check", "--verify"], &torn),
+        (&["check"], &strange),
+        (&["check"], &unmodelled),
+        (&["check"], &nothing),
+        (&["check", sound.to_str().unwrap(), "--resume"], &nothing),
+        (&["check", sound.to_str().unwrap(), "--resume"], &broken),
+        (&["explain"], &torn),
+        (&["explain"], &strange),
+        (&["explain"], &unmodelled),
+        (&["report"], &nothing),
+        (&["replay"], &nothing),
+        (&["replay"], &broken),
+        (&["shrink"], &broken),
+        (&["run", "--config"], &broken),
+        (&["run", "--system"], &broken),
+        (&["sim", "--timeline"], &broken),
+        (&["zoo", "--expected"], &broken),
+    ];
+    let said_once = |arguments: &[&str], name: &str| {
+        let output = rashomon(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(BAD_INPUT), "{arguments:?} said: {said}");
+        assert_eq!(said.matches(name).count(), 1, "{arguments:?} should say {name:?} once, it said: {said}");
+    };
+    for (arguments, path) in cases {
+        let arguments = [arguments, &[path.to_str().unwrap()]].concat();
+        said_once(&arguments, path.file_name().unwrap().to_str().unwrap());
+    }
+    for command in ["replay", "shrink"] {
+        said_once(&[command, run.to_str().unwrap()], "plan.json");
+    }
+}
+
 #[test]
 fn a_config_file_is_held_to_its_fields() {
     let folder = tempfile::tempdir().unwrap();

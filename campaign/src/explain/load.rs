@@ -189,12 +189,22 @@ pub fn wanted(found: &[Found]) -> BTreeSet<u64> {
 /// # Errors
 /// When it cannot be read, is too large, or is something else.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let refuse = |problem: &dyn std::fmt::Display| format!("{name}: {problem}");
+    serde_json::from_slice(&read_bytes(path)?).map_err(|error| format!("{}: {error}", name_of(path)))
+}
+
+/// Reads a file of bounded size, as [`read_json`] does.
+///
+/// # Errors
+/// When it cannot be read or is too large.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let refuse = |problem: &dyn std::fmt::Display| format!("{}: {problem}", name_of(path));
     let size = std::fs::metadata(path).map_err(|error| refuse(&error))?.len();
     if size > JSON_BYTES_MAX {
         return Err(refuse(&format!("{size} bytes; expected at most {JSON_BYTES_MAX}")));
     }
-    let bytes = std::fs::read(path).map_err(|error| refuse(&error))?;
-    serde_json::from_slice(&bytes).map_err(|error| refuse(&error))
+    std::fs::read(path).map_err(|error| refuse(&error))
+}
+
+fn name_of(path: &Path) -> std::borrow::Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
 }

@@ -15,8 +15,8 @@ use rashomon_checker::online::{Followed, Online};
 use rashomon_checker::outcome::Unproven;
 use rashomon_checker::verify;
 use rashomon_checker::{
-    Budget, Decode, DecodeError, Engine, Exhausted, Finding, Judgement, KeyHistory, Options, Verdict,
-    judge_again, judge_key,
+    Budget, Decode, Engine, Exhausted, Finding, Judgement, KeyHistory, Options, Verdict, judge_again,
+    judge_key,
 };
 use rashomon_histories::{Event, Operation, Process, Tail};
 use rayon::prelude::*;
@@ -79,7 +79,12 @@ pub fn judge(source: &Source, model: &str, spending: Spending) -> Result<Judged,
             within(self.1.deadline, |stop| judge_with(&model, self.0, &options(self.1, stop)))
         }
     }
-    with_model(model, Judge(source, spending))?
+    of_file(source, with_model(model, Judge(source, spending)))?
+}
+
+/// An error that does not know which history it is about, told with the file's name.
+fn of_file<T>(source: &Source, result: Result<T, impl std::fmt::Display>) -> Result<T, BadInput> {
+    result.map_err(|error| BadInput(format!("{}: {error}", source.path().display())))
 }
 
 fn options(spending: Spending, stop: &(dyn Fn() -> bool + Sync)) -> Options<'_> {
@@ -92,7 +97,7 @@ fn judge_with<M: Decode>(model: &M, source: &Source, options: &Options<'_>) -> R
     let mut until_condensed = CONDENSE_EVERY;
     let tail = source.walk(|event, _| {
         operations += u64::from(!event.kind.is_completion() && event.process != Process::Nemesis);
-        online.observe(event).map_err(|error| undecodable(&error))?;
+        of_file(source, online.observe(event))?;
         until_condensed -= 1;
         if until_condensed == 0 {
             until_condensed = CONDENSE_EVERY;
@@ -100,8 +105,7 @@ fn judge_with<M: Decode>(model: &M, source: &Source, options: &Options<'_>) -> R
         }
         Ok::<(), BadInput>(())
     })?;
-    let Followed { mut judgement, shortened } =
-        online.finish(options).map_err(|error| undecodable(&error))?;
+    let Followed { mut judgement, shortened } = of_file(source, online.finish(options))?;
     judge_whole(model, source, &mut judgement, shortened, options)?;
     Ok(Judged { judgement, operations, tail })
 }
@@ -121,7 +125,7 @@ pub fn settle(source: &Source, model: &str, followed: Followed) -> Result<Judgem
             Ok(judgement)
         }
     }
-    with_model(model, Settle(source, followed))?
+    of_file(source, with_model(model, Settle(source, followed)))?
 }
 
 /// Judges these keys again with all their operations: their beginning was forgotten, and is needed.
@@ -153,10 +157,6 @@ fn judge_whole<M: Decode>(
     Ok(())
 }
 
-fn undecodable(error: &DecodeError) -> BadInput {
-    BadInput(error.to_string())
-}
-
 /// All operations on these keys, in the order of the keys' names.
 fn fetch<M: Decode>(
     model: &M,
@@ -171,7 +171,7 @@ fn fetch<M: Decode>(
     let mut open: FxHashMap<Process, (usize, Event)> = FxHashMap::default();
     let decoder = Decoder::new(model, source.header());
     let mut admit = |at: usize, operation: &Operation<'_>| {
-        let call = decoder.one(operation).map_err(|error| undecodable(&error))?;
+        let call = of_file(source, decoder.one(operation))?;
         keys[at].calls.extend(call.map(|(_, call)| call));
         Ok::<(), BadInput>(())
     };
@@ -213,8 +213,7 @@ pub fn resume(
             let Resume(source, before, open, spending) = self;
             let keys = fetch(&model, source, &open)?;
             within(spending.deadline, |stop| {
-                judge_again(&model, &keys, &before, &options(spending, stop))
-                    .map_err(|error| BadInput(error.to_string()))
+                of_file(source, judge_again(&model, &keys, &before, &options(spending, stop)))
             })
         }
     }
@@ -222,7 +221,7 @@ pub fn resume(
     let (mut open, mut settled): (Vec<_>, Vec<_>) = before.keys.drain(..).partition(is_open);
     open.sort_by(|a, b| a.key.cmp(&b.key));
     let names = open.iter().map(|judged| judged.key.clone()).collect();
-    let again = with_model(model, Resume(source, Judgement::of(open), names, spending))??;
+    let again = of_file(source, with_model(model, Resume(source, Judgement::of(open), names, spending)))??;
     settled.extend(again.keys);
     settled.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(Judgement::of(settled))
@@ -276,7 +275,7 @@ pub fn verify(
             Ok(Ok(too_large))
         }
     }
-    with_model(model, Verify(source, judgement))?
+    of_file(source, with_model(model, Verify(source, judgement)))?
 }
 
 /// Hands `work` a hook that turns true when the deadline has passed.
