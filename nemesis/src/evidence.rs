@@ -146,6 +146,9 @@ pub struct WorldEvidence {
 pub struct AskedEvidence {
     /// Whether it said that it is done.
     pub done: bool,
+    /// Whether it refused, and what was asked for will surely not come to pass.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub definite: bool,
     /// What it said, or that it said nothing.
     pub answer: String,
     /// Who leads, as far as the nodes say.
@@ -234,11 +237,12 @@ pub fn judge(action: &Action, evidence: &Evidence) -> Outcome {
     }
 }
 
-/// A system that has been asked may do it later, whatever it answered.
+/// A system that has been asked may do it later, unless it has surely refused.
 fn judge_asked(seen: &AskedEvidence, shows: bool) -> Outcome {
     match shows {
         true => Outcome::Installed,
         false if seen.done => Outcome::indeterminate("said to be done, but the nodes do not show it"),
+        false if seen.definite => Outcome::skipped(seen.answer.clone()),
         false => Outcome::indeterminate(seen.answer.clone()),
     }
 }

@@ -28,6 +28,9 @@ pub mod rhythm;
 pub mod schedule;
 pub mod timeline;
 
+// What it asks the system for.
+pub mod errands;
+
 // Performing it, and proving that it bit.
 pub mod evidence;
 pub mod executor;

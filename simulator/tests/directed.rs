@@ -107,3 +107,50 @@ fn what_is_called_nothing_is_refused_with_what_there_is() {
     let refused = read(text).check_words(&protocols::find("raft").unwrap().kinds()).unwrap_err().to_string();
     assert!(refused.contains("\"VoteReqly\"") && refused.contains("VoteReply, Append"), "{refused}");
 }
+
+/// While nobody can answer the first request, another has no turn; as real runs have it (`nemesis/src/errands.rs`).
+#[test]
+fn errands_that_change_members_take_turns() {
+    let timeline = read(
+        r#"
+        about = "a majority is down while members are changed twice"
+        nodes = 3
+
+        [[fault]]
+        when = { role = "leader", by = "n1" }
+        for_ms = 1500
+        kill = ["n2", "n3"]
+
+        [[fault]]
+        for_ms = 1000
+        members = { of = ["n1", "n2"], at = "n1" }
+
+        [[fault]]
+        after_ms = 200
+        for_ms = 300
+        members = { of = ["n1", "n3"], at = "n1" }
+
+        [[fault]]
+        after_ms = 6000
+        for_ms = 5000
+        members = { of = ["n1", "n2", "n3"] }
+        "#,
+    );
+    let raft = protocols::find("raft").unwrap();
+    let outcome = (0..20).find_map(|seed| {
+        let outcome = (raft.run)(&setup(seed, &timeline, Defect::R05));
+        (!outcome.faults.is_empty()).then_some(outcome)
+    });
+    let outcome = outcome.unwrap();
+    assert_eq!(accused(&outcome), None);
+    let begun = outcome.history.events().iter().filter(|event| {
+        event.f == "members" && event.value.get("phase").and_then(|phase| phase.as_text()) == Some("begin")
+    });
+    let told: Vec<(u64, String)> = begun.map(|event| (event.time.0, event.value.to_string())).collect();
+    let of = |members: &str| told.iter().find(|(_, text)| text.contains(members)).unwrap();
+    let (left_out_at, left_out) = of(r#"["n1","n3"]"#);
+    assert!(left_out.contains("what was asked for before was still under way"), "{left_out}");
+    let ((first_at, first), (last_at, last)) = (of(r#"["n1","n2"]"#), of(r#"["n1","n2","n3"]"#));
+    assert!(left_out_at < first_at, "the first goes on waiting for its answer: {first}");
+    assert!(last.contains(r#""outcome":"installed""#) && first_at < last_at, "the last had its turn: {last}");
+}

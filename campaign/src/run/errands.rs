@@ -1,10 +1,6 @@
 //! What the system itself is asked for: another leader, other members. It does so in its own time and may refuse, so a fault
-//! that asks is an *errand*: one action after the other, each only once the one before it is so, while the run goes on.
-//!
-//! **Errands take turns.** Two that change members would undo each other's work, and a request that is given up without an
-//! answer may come true at any time: so the later one waits for the earlier, and the end of a fault for the answer to its
-//! beginning. An answer comes within [`ANSWER_WAIT`], so only what mends, and insists, can make others wait for long; a
-//! beginning whose turn does not come before its end is left out.
+//! that asks is an *errand*: one action after the other, each only once the one before it is so, while the run goes on. They take
+//! turns, by the rules of both worlds ([`rashomon_nemesis::errands`]).
 //!
 //! **A disk that is taken from a former member.** A removed node that comes back empty is a new server under an old name, and
 //! harmless only if nobody counts on what it knew. So its disk is taken when *all* the others have named the membership
@@ -17,9 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rashomon_histories::Nanos;
+use rashomon_nemesis::errands::{self, MAY_COME_TRUE, Next, SETTLED_AFTER, Turns, Waited};
 use rashomon_nemesis::evidence::{AskedEvidence, judge};
 use rashomon_nemesis::schedule::{Ending, Instance};
-use rashomon_nemesis::{Action, Evidence, NodeId, Outcome, Report};
+use rashomon_nemesis::{Action, Evidence, InstanceId, NodeId, Outcome, Report};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
@@ -27,23 +24,11 @@ use crate::run::faults::State;
 use crate::systems::admin::{Admin, NotDone, Wish};
 use crate::systems::{NodeStatus, Probe};
 
-/// How long an answer may take: longer than the reference node keeps a request.
-pub const ANSWER_WAIT: Duration = Duration::from_secs(4);
-
-/// How long the nodes may take to show what was answered.
-const SHOW_WAIT: Duration = Duration::from_secs(1);
-
 /// How often they are asked meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How long an errand that insists waits before it asks again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
-
-/// How long all must have named a membership before a disk is taken: longer than a write to disk takes.
-const SETTLED_AFTER: Duration = Duration::from_secs(1);
-
-/// How long a request without a clear answer may yet come true: as long as nodes and leaders keep one, and sleep.
-const MAY_COME_TRUE: Duration = Duration::from_secs(15);
 
 /// How long nodes that nothing hampers keep a request: at the one that was asked, then at the leader.
 const KEPT_AT_MOST: Duration = Duration::from_secs(7);
@@ -52,7 +37,7 @@ const KEPT_AT_MOST: Duration = Duration::from_secs(7);
 #[derive(Clone, Debug)]
 pub(super) struct Deed {
     pub(super) name: String,
-    pub(super) id: u64,
+    pub(super) id: InstanceId,
     pub(super) phase: &'static str,
     pub(super) story: String,
     pub(super) since: Nanos,
@@ -63,7 +48,7 @@ impl Deed {
     pub(super) fn begin(instance: &Instance, since: Nanos) -> Self {
         Deed {
             name: instance.name.clone(),
-            id: instance.id.0,
+            id: instance.id,
             phase: "begin",
             story: instance.decision.story.clone(),
             since,
@@ -72,7 +57,7 @@ impl Deed {
     }
 
     pub(super) fn end(ending: &Ending, since: Nanos) -> Self {
-        let (name, id) = (ending.name.clone(), ending.id.0);
+        let (name, id) = (ending.name.clone(), ending.id);
         Deed { name, id, phase: "end", story: String::new(), since, replaces: None }
     }
 
@@ -112,16 +97,6 @@ impl Errand {
         Errand { deed, left: actions.iter().cloned().collect(), reports: Vec::new(), asked: None }
     }
 
-    fn changes_members(&self) -> bool {
-        let asked = self.asked.iter().map(|asked| &asked.action);
-        asked.chain(&self.left).any(is_of_members)
-    }
-
-    /// Whether the other one has to be over first.
-    fn waits_for(&self, earlier: &Errand) -> bool {
-        self.deed.id == earlier.deed.id || (self.changes_members() && earlier.changes_members())
-    }
-
     /// What is left is left out.
     pub(super) fn skip_rest(&mut self, why: &str) {
         let outcome = Outcome::skipped(why);
@@ -131,6 +106,31 @@ impl Errand {
             outcome: outcome.clone(),
             evidence: None,
         }));
+    }
+}
+
+impl errands::Errand for Errand {
+    fn fault(&self) -> Option<InstanceId> {
+        Some(self.deed.id)
+    }
+
+    fn is_begin(&self) -> bool {
+        self.deed.is_begin()
+    }
+
+    fn changes_members(&self) -> bool {
+        let asked = self.asked.iter().map(|asked| &asked.action);
+        asked.chain(&self.left).any(is_of_members)
+    }
+
+    fn is_over(&self) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.progress.is_over.get())
+    }
+
+    fn set_over(&mut self) {
+        if let Some(asked) = &self.asked {
+            asked.progress.is_over.set(true);
+        }
     }
 }
 
@@ -148,9 +148,7 @@ pub(super) struct Brought {
 /// All errands under way.
 #[derive(Default)]
 pub(super) struct Errands {
-    open: Vec<Errand>,
-    /// Those whose turn has not come, in the order in which they came.
-    waiting: Vec<Errand>,
+    turns: Turns<Errand>,
     asking: JoinSet<Brought>,
     asked_count: u64,
     /// When a request for members was last left without a clear answer.
@@ -160,16 +158,12 @@ pub(super) struct Errands {
 impl Errands {
     /// Keeps the errand until its turn comes: it is among the next that are [`Errands::in_turn`].
     pub(super) fn queue(&mut self, errand: Errand) {
-        self.waiting.push(errand);
+        self.turns.queue(errand);
     }
 
     /// The next errand that has to wait for no other any more.
     pub(super) fn in_turn(&mut self) -> Option<Errand> {
-        let is_free = |place: &usize| {
-            let mut earlier = self.open.iter().chain(&self.waiting[..*place]);
-            !earlier.any(|earlier| self.waiting[*place].waits_for(earlier))
-        };
-        (0..self.waiting.len()).find(is_free).map(|place| self.waiting.remove(place))
+        self.turns.in_turn()
     }
 
     /// Asks for the action, and keeps the errand until there is an answer.
@@ -177,7 +171,8 @@ impl Errands {
         self.asked_count += 1;
         let number = self.asked_count;
         let takes_disk = matches!(errand.left.front(), Some(Action::Wipe { .. }));
-        let may_come_true = self.left_open_at.is_some_and(|at| at.elapsed() < MAY_COME_TRUE);
+        let is_left_open = self.left_open_at.is_some_and(|at| at.elapsed() < MAY_COME_TRUE);
+        let may_come_true = is_left_open || self.turns.open().iter().any(errands::Errand::changes_members);
         let (insists, asking, asked) = (!errand.deed.is_begin(), asking.clone(), action.clone());
         let progress = Rc::new(Progress::default());
         let told = Rc::clone(&progress);
@@ -190,7 +185,7 @@ impl Errands {
             Brought { number, report: asking.bring_about(asked, insists, takes_disk, &told).await }
         });
         errand.asked = Some(Asked { number, action, task, progress });
-        self.open.push(errand);
+        self.turns.keep(errand);
     }
 
     /// The next errand that has been answered; what cannot be done any more is left out. Waits for ever where nothing was asked.
@@ -200,8 +195,7 @@ impl Errands {
             // A request that was given up ends as cancelled; its errand is closed already.
             let Ok(Brought { number, report }) = brought else { continue };
             let is_its = |errand: &Errand| errand.asked.as_ref().is_some_and(|asked| asked.number == number);
-            let Some(place) = self.open.iter().position(is_its) else { continue };
-            let mut errand = self.open.remove(place);
+            let Some(mut errand) = self.turns.take(is_its) else { continue };
             let progress = errand.asked.take().map(|asked| asked.progress).unwrap_or_default();
             if progress.is_left_open.get() && is_of_members(&report.action) {
                 self.left_open_at = Some(Instant::now());
@@ -223,23 +217,15 @@ impl Errands {
     }
 
     /// The fault ends: its beginning, if it is on its way, has only its answer to wait for. Answers it if its turn has not come.
-    pub(super) fn end(&mut self, fault: u64) -> Option<Errand> {
-        let is_its = |errand: &Errand| errand.deed.is_begin() && errand.deed.id == fault;
-        for asked in
-            self.open.iter().filter(|errand| is_its(errand)).filter_map(|errand| errand.asked.as_ref())
-        {
-            asked.progress.is_over.set(true);
-        }
-        let place = self.waiting.iter().position(is_its)?;
-        let mut errand = self.waiting.remove(place);
+    pub(super) fn end(&mut self, fault: InstanceId) -> Option<Errand> {
+        let mut errand = self.turns.end(fault)?;
         errand.skip_rest("what was asked for before was still under way");
         Some(errand)
     }
 
     /// Gives up on all of them.
     pub(super) fn give_up(&mut self) -> Vec<Errand> {
-        let mut given_up = std::mem::take(&mut self.open);
-        given_up.append(&mut self.waiting);
+        let mut given_up = self.turns.take_all();
         for errand in &mut given_up {
             if let Some(Asked { action, task, progress, .. }) = errand.asked.take() {
                 task.abort();
@@ -296,6 +282,8 @@ impl Asking {
                 (_, None) => Err(NotDone::surely("no node is up to be asked".to_owned())),
             };
             is_left_open.set(was_left_open || answer.as_ref().is_err_and(|error| !error.definite));
+            let answer =
+                answer.map_err(|error| NotDone { definite: error.definite && !was_left_open, ..error });
             let seen = self.look(&action, answer, takes_disk, progress).await;
             let outcome = judge(&action, &Evidence::Asked(seen.clone()));
             if outcome.is_installed() || !insists {
@@ -321,9 +309,9 @@ impl Asking {
         progress: &Progress,
     ) -> AskedEvidence {
         let answered = Instant::now();
-        let (done, text) = match answer {
-            Ok(()) => (true, "done".to_owned()),
-            Err(error) => (false, error.text),
+        let (done, definite, text) = match answer {
+            Ok(()) => (true, false, "done".to_owned()),
+            Err(error) => (false, error.definite, error.text),
         };
         let mut all_since = None;
         loop {
@@ -332,16 +320,19 @@ impl Asking {
             let named = statuses.into_iter().map(|(node, status)| (node, status.members));
             let members: BTreeMap<NodeId, BTreeSet<NodeId>> =
                 named.filter(|(_, members)| !members.is_empty()).collect();
-            let seen = AskedEvidence { done, answer: text.clone(), leader: view.leader(), members };
+            let seen = AskedEvidence { done, definite, answer: text.clone(), leader: view.leader(), members };
             let is_so = judge(action, &Evidence::Asked(seen.clone())).is_installed();
             all_since =
                 if is_so && shown_by_all(action, &seen) { all_since.or(Some(Instant::now())) } else { None };
             let has_settled = all_since.is_some_and(|since: Instant| since.elapsed() >= SETTLED_AFTER);
-            // A disk that is to be taken is waited for until the fault ends.
-            let takes_disk = takes_disk && !progress.is_over.get();
-            let is_late = answered.elapsed() >= SHOW_WAIT && !(takes_disk && is_so);
-            let is_over = if takes_disk { is_so && has_settled } else { is_so || !done };
-            if is_over || is_late {
+            let waited = Waited {
+                asked: answered.elapsed(),
+                answered: Some((done, answered.elapsed())),
+                is_so,
+                settled: takes_disk.then_some(has_settled),
+                is_over: progress.is_over.get(),
+            };
+            if waited.next() != Next::Wait {
                 return seen;
             }
             tokio::time::sleep(LOOK_EVERY).await;

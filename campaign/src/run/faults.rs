@@ -104,7 +104,7 @@ impl<N: Notes> Faults<N> {
                     self.send_out(errand, &mut errands).await?;
                 }
                 Step::End(ending) => {
-                    self.close_all(errands.end(ending.id.0));
+                    self.close_all(errands.end(ending.id));
                     let errand = Errand::new(Deed::end(&ending, self.clock.now()), &ending.actions);
                     self.send_out(errand, &mut errands).await?;
                 }
@@ -259,7 +259,7 @@ impl<N: Notes> Faults<N> {
             self.state.borrow_mut().doubts.insert(format!("{name} ({phase}): {reason}"));
         }
         let record =
-            Record { id: *id, phase, outcome, story, since: *since, actions: reports, replaces: *replaces };
+            Record { id: id.0, phase, outcome, story, since: *since, actions: reports, replaces: *replaces };
         let value = Value::from_data(&record).expect("a record has text keys");
         self.notes.note(name, value);
     }

@@ -113,6 +113,31 @@ fn mends() {
 }
 
 #[test]
+fn requests() {
+    let (lead, of) = (Action::Lead { node: NODE, at: None }, BTreeSet::from([NODE, NodeId(2), NodeId(3)]));
+    let members = Action::Members { of: of.clone(), at: None };
+    let named = |nodes: &[u32]| nodes.iter().map(|node| (NodeId(*node), of.clone())).collect();
+    let outcome = |action: &Action, seen: AskedEvidence| judge(action, &Evidence::Asked(seen)).to_string();
+    let said = |done, definite| AskedEvidence { done, definite, answer: "no".into(), ..Default::default() };
+    let unshown = "indeterminate: said to be done, but the nodes do not show it";
+    for action in [&lead, &members] {
+        assert_eq!(outcome(action, said(true, false)), unshown);
+        assert_eq!(outcome(action, said(false, false)), "indeterminate: no", "it may yet come to pass");
+        assert_eq!(outcome(action, said(false, true)), "skipped: no", "it surely will not");
+    }
+    let led = AskedEvidence { leader: Some(NODE), ..said(false, true) };
+    assert_eq!(outcome(&lead, led), "installed", "whoever brought it about");
+    let shown = |nodes, done| AskedEvidence { members: named(nodes), ..said(done, false) };
+    assert_eq!(outcome(&members, shown(&[1, 2], true)), "installed", "a majority names them");
+    assert_eq!(outcome(&members, shown(&[1, 4], true)), unshown, "n4 is not one of them");
+    assert_eq!(
+        outcome(&members, shown(&[1, 2, 3], false)),
+        "indeterminate: no",
+        "they may be those from before"
+    );
+}
+
+#[test]
 fn evidence_about_something_else_proves_nothing() {
     let links = Evidence::Links(LinkEvidence::default());
     assert!(matches!(judge(&Action::Kill { node: NODE }, &links), Outcome::Indeterminate { .. }));

@@ -49,7 +49,7 @@ impl<P: Inspect> World<P> {
     }
 
     fn end_fault(&mut self, ending: Ending) {
-        self.give_up_on(ending.id);
+        self.fault_is_over(ending.id);
         self.send_out(Deed::end(&ending), ending.actions);
     }
 

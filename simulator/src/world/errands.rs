@@ -1,6 +1,6 @@
 //! What the system is asked for: other members, another leader. It takes its time, so a fault's actions are an *errand*:
-//! one after the other, each only when the one before it is so, and the record when the last one is. What a fault's end finds
-//! undone is given up.
+//! one after the other, each only when the one before it is so, and the record when the last one is. They take turns, by the
+//! rules of real runs ([`rashomon_nemesis::errands`]).
 //!
 //! **A disk that is taken from a former member.** A removed node that comes back empty is a new server under an old name, and
 //! harmless only if nobody counts on what it knew: a node that still goes by an older membership could be elected with the
@@ -8,9 +8,11 @@
 //! have had the membership without it on their disks for a while, and no earlier request for members may yet come true.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use rashomon_histories::Nanos;
 use rashomon_nemesis::action::Performer;
+use rashomon_nemesis::errands::{self, MAY_COME_TRUE, Next, SETTLED_AFTER, Turns, Waited};
 use rashomon_nemesis::evidence::{AskedEvidence, judge};
 use rashomon_nemesis::schedule::{Ending, Instance, InstanceId};
 use rashomon_nemesis::{Action, Evidence, Executor as _, NodeId as NodeName, Outcome, Report};
@@ -30,12 +32,6 @@ const LOOK_EVERY: Nanos = Nanos::from_millis(5);
 
 /// How long an errand that insists waits before it asks again.
 const ASK_AGAIN: Nanos = Nanos::from_secs(1);
-
-/// How long a request without an answer may yet come true: as long as nodes and leaders keep one, and sleep.
-const MAY_COME_TRUE: Nanos = Nanos::from_secs(15);
-
-/// How long all must have had a membership before a disk is taken: longer than an election takes.
-const SETTLED_AFTER: Nanos = Nanos::from_secs(1);
 
 /// What an errand is for.
 #[derive(Clone, Debug)]
@@ -58,16 +54,20 @@ impl Deed {
         Deed::End { id: ending.id, name: ending.name.clone() }
     }
 
+    fn is_begin(&self) -> bool {
+        matches!(self, Deed::Begin { .. })
+    }
+
     /// Whether it is asked again until it is so: what mends must.
     fn insists(&self) -> bool {
-        !matches!(self, Deed::Begin { .. })
+        !self.is_begin()
     }
 }
 
 /// All errands under way.
 #[derive(Debug, Default)]
 pub(super) struct Errands {
-    open: Vec<Errand>,
+    turns: Turns<Errand>,
     /// Requests are counted, to tell their answers apart.
     asked_count: u32,
     /// Requests for members that may yet come true: number and moment.
@@ -79,7 +79,7 @@ pub(super) struct Errands {
 
 impl Errands {
     pub(super) fn are_open(&self) -> bool {
-        !self.open.is_empty()
+        !self.turns.is_empty()
     }
 }
 
@@ -91,6 +91,10 @@ struct Errand {
     left: VecDeque<Action>,
     reports: Vec<Report>,
     asked: Option<Asked>,
+    /// Whether an earlier request for the same was left without a clear answer.
+    left_open: bool,
+    /// Whether the fault that it begins has ended.
+    is_over: bool,
 }
 
 /// The first of the actions left has been asked for.
@@ -99,35 +103,85 @@ struct Asked {
     number: u32,
     node: usize,
     at: Nanos,
-    answer: Option<Result<(), String>>,
+    answer: Option<Said>,
     /// Since when it has been so that a disk may be taken.
     settles: Option<Nanos>,
 }
 
-impl Errand {
+/// An answer.
+#[derive(Debug)]
+struct Said {
+    at: Nanos,
+    outcome: Result<(), Refused>,
+}
+
+/// Why it is not done, and whether it will surely not come to pass.
+#[derive(Debug)]
+struct Refused {
+    definite: bool,
+    text: String,
+}
+
+impl errands::Errand for Errand {
+    fn fault(&self) -> Option<InstanceId> {
+        match &self.deed {
+            Deed::Begin { id, .. } | Deed::End { id, .. } => Some(*id),
+            Deed::Heal => None,
+        }
+    }
+
+    fn is_begin(&self) -> bool {
+        self.deed.is_begin()
+    }
+
     fn changes_members(&self) -> bool {
         self.left.iter().any(|action| matches!(action, Action::Members { .. }))
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    fn set_over(&mut self) {
+        self.is_over = true;
+    }
+}
+
+impl Asked {
+    /// Whether it may yet come true, whatever becomes of its errand.
+    fn is_left_open(&self) -> bool {
+        match &self.answer {
+            Some(said) => said.outcome.as_ref().is_err_and(|refused| !refused.definite),
+            None => true,
+        }
     }
 }
 
 impl<P: Inspect> World<P> {
-    /// Performs these actions, as far as that can be done at once; the rest follows.
+    /// Performs these actions when it is their turn, as far as that can be done at once; the rest follows.
     pub(super) fn send_out(&mut self, deed: Deed, actions: Vec<Action>) {
         self.send_out_from(deed, actions, Vec::new());
     }
 
     fn send_out_from(&mut self, deed: Deed, actions: Vec<Action>, reports: Vec<Report>) {
-        let errand = Errand { deed, since: self.now, left: actions.into(), reports, asked: None };
-        if errand.changes_members() {
-            // Two would undo each other's work.
-            self.give_up(Errand::changes_members);
+        let (left, since) = (actions.into(), self.now);
+        let errand = Errand { deed, since, left, reports, asked: None, left_open: false, is_over: false };
+        self.errands.turns.queue(errand);
+        self.take_turns();
+    }
+
+    /// Goes on with those that have to wait for no other any more.
+    fn take_turns(&mut self) {
+        while let Some(errand) = self.errands.turns.in_turn() {
+            self.go_on(errand);
         }
-        self.go_on(errand);
     }
 
     /// The final heal: what can be mended at once is, then who takes part is restored.
     pub(super) fn restore(&mut self, actions: Vec<Action>) {
-        self.give_up(|_| true);
+        for errand in self.errands.turns.take_all() {
+            self.end_errand(errand, "asked for, and not so in time", "everything is healed");
+        }
         let (asked, at_once): (Vec<_>, Vec<_>) =
             actions.into_iter().partition(|action| action.performer() == Performer::System);
         let mut reports = self.perform_all(&at_once);
@@ -147,39 +201,32 @@ impl<P: Inspect> World<P> {
         }
     }
 
-    /// The fault ends: what its beginning has not reached by now is left.
-    pub(super) fn give_up_on(&mut self, fault: InstanceId) {
-        self.give_up(|errand| matches!(&errand.deed, Deed::Begin { id, .. } if *id == fault));
-    }
-
-    fn give_up(&mut self, which: impl Fn(&Errand) -> bool) {
-        let (given_up, kept) = std::mem::take(&mut self.errands.open).into_iter().partition(which);
-        self.errands.open = kept;
-        for errand in given_up {
-            let errand: Errand = errand;
-            self.end_errand(errand, "it was not so in time");
+    /// The fault ends: its beginning is left out if its turn has not come, and else has only its answer to wait for.
+    pub(super) fn fault_is_over(&mut self, fault: InstanceId) {
+        if let Some(errand) = self.errands.turns.end(fault) {
+            self.end_errand(errand, "", "what was asked for before was still under way");
         }
     }
 
-    /// Records an errand that ends here, whatever is left of it.
-    fn end_errand(&mut self, mut errand: Errand, why: &str) {
-        if let Some(asked) = errand.asked.take()
+    /// Records an errand that ends here, whatever is left of it: what was asked for without an answer, and what was not.
+    fn end_errand(&mut self, mut errand: Errand, unanswered: &str, unasked: &str) {
+        if errand.asked.is_some()
             && let Some(action) = errand.left.pop_front()
         {
-            let report = self.report(action, &asked, why);
+            let report = self.report(action, &errand, unanswered);
             errand.reports.push(report);
         }
         let rest = std::mem::take(&mut errand.left).into_iter().map(|action| Report {
             action,
-            outcome: Outcome::skipped("what had to come before it is not so"),
+            outcome: Outcome::skipped(unasked),
             evidence: None,
         });
         errand.reports.extend(rest);
         self.note_deed(&errand.deed, errand.since, &errand.reports);
     }
 
-    fn report(&self, action: Action, asked: &Asked, why: &str) -> Report {
-        let evidence = Evidence::Asked(self.seen_of(asked, why));
+    fn report(&self, action: Action, errand: &Errand, unanswered: &str) -> Report {
+        let evidence = Evidence::Asked(self.seen_of(errand, unanswered));
         Report { outcome: judge(&action, &evidence), action, evidence: Some(evidence) }
     }
 
@@ -195,32 +242,50 @@ impl<P: Inspect> World<P> {
             let Some(asked) = &mut errand.asked else {
                 errand.asked = self.ask_system(&action);
                 if errand.asked.is_none() && !errand.deed.insists() {
-                    return self.end_errand(errand, "no node could be asked");
+                    return self.end_errand(errand, "", "no node could be asked");
                 }
                 break;
             };
-            let report = self.report(action.clone(), asked, "no answer yet");
             let takes_disk = matches!(errand.left.get(1), Some(Action::Wipe { .. }));
-            if report.outcome.is_installed() && (!takes_disk || self.may_take_disk(&action, asked)) {
-                errand.left.pop_front();
-                errand.asked = None;
-                errand.reports.push(report);
-                continue;
+            let settled = takes_disk.then(|| self.may_take_disk(&action, asked));
+            let waited = Waited {
+                asked: self.now.since(asked.at).into(),
+                answered: asked
+                    .answer
+                    .as_ref()
+                    .map(|said| (said.outcome.is_ok(), self.now.since(said.at).into())),
+                is_so: false,
+                settled,
+                is_over: errand.is_over,
+            };
+            let (may_ask_again, is_left_open) = (self.now.since(asked.at) >= ASK_AGAIN, asked.is_left_open());
+            let report = self.report(action, &errand, "no answer yet");
+            match (Waited { is_so: report.outcome.is_installed(), ..waited }).next() {
+                Next::GoOn => {
+                    errand.left.pop_front();
+                    (errand.asked, errand.left_open) = (None, false);
+                    errand.reports.push(report);
+                    if errand.is_over {
+                        return self.end_errand(errand, "", "the fault is over");
+                    }
+                }
+                _ if errand.deed.insists() && may_ask_again => {
+                    (errand.asked, errand.left_open) = (None, errand.left_open || is_left_open);
+                }
+                Next::Failed if !errand.deed.insists() => {
+                    return self.end_errand(
+                        errand,
+                        "no answer in time",
+                        "what had to come before it is not so",
+                    );
+                }
+                Next::Failed | Next::Wait => break,
             }
-            let is_refused = matches!(asked.answer, Some(Err(_)));
-            if is_refused && !errand.deed.insists() {
-                return self.end_errand(errand, "it was refused");
-            }
-            if errand.deed.insists() && self.now.since(asked.at) >= ASK_AGAIN {
-                errand.asked = None;
-                continue;
-            }
-            break;
         }
         if errand.left.is_empty() {
             return self.note_deed(&errand.deed, errand.since, &errand.reports);
         }
-        self.errands.open.push(errand);
+        self.errands.turns.keep(errand);
         if !std::mem::replace(&mut self.errands.is_look_planned, true) {
             self.queue.plan(self.now.plus(LOOK_EVERY), Due::Errands);
         }
@@ -229,9 +294,10 @@ impl<P: Inspect> World<P> {
     /// Looks how far every errand is.
     pub(super) fn look_after_errands(&mut self) {
         self.errands.is_look_planned = false;
-        for errand in std::mem::take(&mut self.errands.open) {
+        for errand in self.errands.turns.take_open() {
             self.go_on(errand);
         }
+        self.take_turns();
     }
 
     /// Sends the request to the node that the action names, else to whoever leads, else to any that is up.
@@ -261,7 +327,7 @@ impl<P: Inspect> World<P> {
     }
 
     fn asked(&mut self, number: u32) -> Option<&mut Asked> {
-        let all = self.errands.open.iter_mut().filter_map(|errand| errand.asked.as_mut());
+        let all = self.errands.turns.open_mut().iter_mut().filter_map(|errand| errand.asked.as_mut());
         all.into_iter().find(|asked| asked.number == number)
     }
 
@@ -280,23 +346,26 @@ impl<P: Inspect> World<P> {
         if said.outcome.as_ref().err().is_none_or(|refusal| refusal.definite) {
             self.errands.members_asked.retain(|(number, _)| *number != attempt.number);
         }
+        let at = self.now;
         if let Some(asked) = self.asked(attempt.number) {
-            asked.answer = Some(match said.outcome {
+            let outcome = match said.outcome {
                 Ok(Reply::Done) => Ok(()),
-                Ok(other) => Err(format!("it answered {other:?}")),
-                Err(refusal) => Err(refusal.text),
-            });
+                Ok(other) => Err(Refused { definite: false, text: format!("it answered {other:?}") }),
+                Err(refusal) => Err(Refused { definite: refusal.definite, text: refusal.text }),
+            };
+            asked.answer = Some(Said { at, outcome });
         }
     }
 
     /// What the system and its nodes say.
-    fn seen_of(&self, asked: &Asked, otherwise: &str) -> AskedEvidence {
-        let (done, answer) = match &asked.answer {
-            Some(Ok(())) => (true, "done".to_owned()),
-            Some(Err(text)) => (false, text.clone()),
-            None => (false, otherwise.to_owned()),
+    fn seen_of(&self, errand: &Errand, unanswered: &str) -> AskedEvidence {
+        let answer = errand.asked.as_ref().and_then(|asked| asked.answer.as_ref());
+        let (done, definite, answer) = match answer.map(|said| &said.outcome) {
+            Some(Ok(())) => (true, false, "done".to_owned()),
+            Some(Err(refused)) => (false, refused.definite && !errand.left_open, refused.text.clone()),
+            None => (false, false, unanswered.to_owned()),
         };
-        AskedEvidence { done, answer, leader: self.view().leader(), members: self.members_seen() }
+        AskedEvidence { done, definite, answer, leader: self.view().leader(), members: self.members_seen() }
     }
 
     fn members_seen(&self) -> BTreeMap<NodeName, BTreeSet<NodeName>> {
@@ -312,7 +381,7 @@ impl<P: Inspect> World<P> {
     fn may_take_disk(&mut self, action: &Action, asked: &mut Asked) -> bool {
         let Action::Members { of, .. } = action else { return false };
         let now = self.now;
-        self.errands.members_asked.retain(|(_, at)| now.since(*at) < MAY_COME_TRUE);
+        self.errands.members_asked.retain(|(_, at)| Duration::from(now.since(*at)) < MAY_COME_TRUE);
         let seen = self.members_seen();
         let has_it_on_disk = |node: &NodeName| {
             seen.get(node) == Some(of) && self.invariants.decided_on_disk_by(position(*node), of)
@@ -320,6 +389,6 @@ impl<P: Inspect> World<P> {
         let may_none_come_true = self.errands.members_asked.iter().all(|(number, _)| *number == asked.number);
         asked.settles =
             (may_none_come_true && of.iter().all(has_it_on_disk)).then(|| asked.settles.unwrap_or(now));
-        asked.settles.is_some_and(|since| now.since(since) >= SETTLED_AFTER)
+        asked.settles.is_some_and(|since| Duration::from(now.since(since)) >= SETTLED_AFTER)
     }
 }
