@@ -14,6 +14,7 @@ use crate::api::NodeId;
 use crate::defect::Defect;
 use crate::paxos::message::{Message, Slot};
 use crate::paxos::{Paxos, Role};
+use crate::pending::reached_by;
 use crate::pending::reads::{QuestionId, Reader, Standing};
 use crate::protocol::OperationId;
 use crate::settings::Reads;
@@ -102,10 +103,8 @@ impl Paxos {
     fn confirmed_round(&self) -> u64 {
         let Role::Leading(office) = &self.role else { return 0 };
         let peers = self.other_members().filter_map(|node| office.peers.get(&node));
-        let mut rounds: Vec<u64> = peers.map(|peer| peer.confirmed).collect();
-        rounds.push(office.rounds.latest());
-        rounds.sort_unstable_by(|a, b| b.cmp(a));
-        rounds[self.settings.acceptors_count() / 2]
+        let rounds = peers.map(|peer| peer.confirmed).chain([office.rounds.latest()]);
+        reached_by(self.settings.acceptors_count() / 2 + 1, rounds)
     }
 
     fn has_lease(&self) -> bool {

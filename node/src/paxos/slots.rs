@@ -98,14 +98,14 @@ impl Slots {
     /// The next slot is chosen, with the value that is accepted here. Returns whether there is one that `fits`.
     pub(super) fn learn_accepted(&mut self, fits: impl Fn(Ballot) -> bool) -> bool {
         let next = self.chosen().next();
-        match self.accepted.get(&next) {
-            Some(accepted) if fits(accepted.ballot) => {
-                let value = accepted.value.clone();
-                self.learn(value);
-                true
-            }
-            _ => false,
+        let Some(accepted) = self.accepted.first_entry().filter(|entry| *entry.key() == next) else {
+            return false;
+        };
+        let does_fit = fits(accepted.get().ballot);
+        if does_fit {
+            self.chosen.push_back(accepted.remove().value);
         }
+        does_fit
     }
 
     /// Forgets the single slots up to `base`.

@@ -21,6 +21,8 @@ pub mod rounds;
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use crate::api::{Refusal, RefusalCode, Reply};
 use crate::protocol::OperationId;
 
@@ -37,6 +39,17 @@ pub struct Patience {
     pub hold_ms: u64,
     /// What a leader has been given, and may have carried out.
     pub operation_ms: u64,
+}
+
+/// The highest value that so many of these have reached: it is what a majority of them has, where that is a majority. Looked
+/// for at every step of a leader, so without an allocation.
+///
+/// # Panics
+/// When there are fewer values than that, or `count` is 0.
+pub fn reached_by<T: Ord + Copy>(count: usize, values: impl Iterator<Item = T>) -> T {
+    let mut values: SmallVec<[T; 16]> = values.collect();
+    values.sort_unstable_by(|a, b| b.cmp(a));
+    values[count - 1]
 }
 
 /// Takes out what `is_taken`, in the order of its keys.

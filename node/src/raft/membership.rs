@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::NodeId;
 use crate::defect::{Defect, Defects};
+use crate::pending::reached_by;
 use crate::raft::log::Index;
 
 /// The voters; two sets of them while a change is under way.
@@ -81,10 +82,8 @@ impl Membership {
 }
 
 fn majority_of<T: Ord + Copy>(voters: &[NodeId], defects: Defects, of: impl Fn(NodeId) -> T) -> T {
-    let mut values: Vec<T> = voters.iter().map(|node| of(*node)).collect();
-    values.sort_unstable_by(|a, b| b.cmp(a));
     let quorum = if defects.has(Defect::R23) { voters.len().div_ceil(2) } else { voters.len() / 2 + 1 };
-    values[quorum - 1]
+    reached_by(quorum, voters.iter().map(|node| of(*node)))
 }
 
 fn ascending(nodes: &[NodeId]) -> Vec<NodeId> {

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use crate::api::NodeId;
 use crate::settings::Settings;
 
@@ -46,8 +48,7 @@ impl Electorate {
     /// The highest value that a quorum has reached, each node named once with its own; the default if none.
     pub fn reached<T: Ord + Copy + Default>(&self, values: impl IntoIterator<Item = (NodeId, T)>) -> T {
         let weigh = |(node, value)| self.weights.get(&node).map(|weight| (value, *weight));
-        let mut reached = Vec::with_capacity(self.weights.len());
-        reached.extend(values.into_iter().filter_map(weigh));
+        let mut reached: SmallVec<[(T, u64); 16]> = values.into_iter().filter_map(weigh).collect();
         reached.sort_unstable_by(|a: &(T, u64), b| b.cmp(a));
         let mut weight = 0;
         for (value, one) in reached {

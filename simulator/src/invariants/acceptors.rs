@@ -14,8 +14,10 @@ const KEPT: Law = ("an acceptor knows what it has promised and accepted", "Paxos
 #[derive(Debug)]
 pub(crate) struct Acceptors {
     nodes: Vec<Acceptor>,
-    /// By slot and ballot: the value that was accepted first.
-    values: FxHashMap<(u64, u64), u64>,
+    /// By slot: the ballot that was accepted in it first, with its value. Mostly it is the only one.
+    first: Vec<Option<(u64, u64)>>,
+    /// By slot and ballot: the value that was accepted first in any other ballot.
+    others: FxHashMap<(u64, u64), u64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -37,7 +39,9 @@ impl Acceptor {
             }
             Said::Settled { to } => {
                 self.settled = self.settled.max(to);
-                self.accepted = self.accepted.split_off(&(self.settled + 1));
+                while self.accepted.first_key_value().is_some_and(|(slot, _)| *slot <= self.settled) {
+                    self.accepted.pop_first();
+                }
             }
             _ => {}
         }
@@ -46,20 +50,32 @@ impl Acceptor {
 
 impl Acceptors {
     pub(crate) fn new(nodes: usize) -> Self {
-        Self { nodes: vec![Acceptor::default(); nodes], values: FxHashMap::default() }
+        let (first, others) = (Vec::new(), FxHashMap::default());
+        Self { nodes: vec![Acceptor::default(); nodes], first, others }
     }
 
     /// A record is on a node's disk.
     pub(crate) fn durable(&mut self, findings: &mut Findings, node: usize, said: &Said) {
         if let Said::Accepted { slot, ballot, fingerprint } = *said {
-            let first = *self.values.entry((slot, ballot)).or_insert(fingerprint);
-            if first != fingerprint {
+            if self.value(slot, ballot, fingerprint) != fingerprint {
                 findings.broke(ONE_VALUE, || {
                     format!("{} accepts another value in slot {slot}, ballot {ballot}", name(node))
                 });
             }
         }
         self.nodes[node].hear(said);
+    }
+
+    /// What was accepted first in a slot and ballot: this, if nothing was.
+    fn value(&mut self, slot: u64, ballot: u64, found: u64) -> u64 {
+        let Ok(place) = usize::try_from(slot) else { return found };
+        if place >= self.first.len() {
+            self.first.resize(place + 1, None);
+        }
+        match *self.first[place].get_or_insert((ballot, found)) {
+            (of, first) if of == ballot => first,
+            _ => *self.others.entry((slot, ballot)).or_insert(found),
+        }
     }
 
     /// A node goes by this promise.

@@ -12,6 +12,8 @@ pub(crate) struct Mirror {
     entries: Vec<(u64, u64)>,
     /// From which position on who decides, ascending.
     voters: Vec<(u64, Rc<Voters>)>,
+    /// Who decides before the log says anything.
+    first_voters: Rc<Voters>,
 }
 
 /// A record that leaves a hole before it.
@@ -83,7 +85,9 @@ impl Mirror {
 
     /// The same, with the position from which on they do.
     pub(crate) fn voters_since(&self) -> (u64, Rc<Voters>) {
-        self.voters.last().map(|(from, voters)| (*from, Rc::clone(voters))).unwrap_or_default()
+        let (from, voters) =
+            self.voters.last().map_or((0, &self.first_voters), |(from, voters)| (*from, voters));
+        (from, Rc::clone(voters))
     }
 
     fn offset(&self, index: u64) -> Option<usize> {
