@@ -61,11 +61,20 @@ pub(crate) struct Live<P: Protocol> {
     pub(crate) wal: Wal<SimDisk>,
     /// Batches that wait for the log's writer.
     pub(crate) batches: VecDeque<Batch>,
-    /// What is being written.
-    pub(crate) writing: Option<Ticket>,
+    pub(crate) writing: Option<Writing>,
     pub(crate) clients: FxHashMap<OperationId, Attempt>,
     /// What the batches under way say, where the schedule looks for it.
     pub(crate) written_out: VecDeque<(Ticket, String)>,
+}
+
+/// What is being written.
+#[derive(Clone, Copy)]
+pub(crate) struct Writing {
+    pub(crate) ticket: Ticket,
+    /// When it will be on the disk.
+    pub(crate) ends_at: Nanos,
+    /// Whether that is so late because the disk is slow.
+    is_slow: bool,
 }
 
 /// Something that came in and waits.
@@ -77,6 +86,9 @@ pub(crate) enum Post<M> {
 
 /// Posts that may wait at a node; beyond it messages are dropped and clients hear nothing.
 pub(crate) const INBOX_MAX: usize = rashomon_node::server::node::INBOX_MAX;
+
+/// How many times as long a slow disk takes.
+const SLOW_FACTOR: u64 = 50;
 
 impl<P: Protocol> Node<P> {
     pub(crate) fn new(settings: Settings, clock: NodeClock, rng: Stream) -> Self {
@@ -128,17 +140,49 @@ impl<P: Protocol> Node<P> {
         }
     }
 
-    /// How long the disk takes for so many barriers.
-    pub(crate) fn disk_takes(&mut self, setup: &DiskSetup, barriers: usize) -> Nanos {
+    /// The disk sets about writing this, with so many barriers. Returns when it will be done.
+    pub(crate) fn begin_writing(
+        &mut self,
+        setup: &DiskSetup,
+        now: Nanos,
+        ticket: Ticket,
+        barriers: usize,
+    ) -> Nanos {
+        let is_slow = self.disk_slow;
+        let usual = self.disk_takes(setup, barriers);
+        let ends_at = now.plus(if is_slow { Nanos(usual.0 * SLOW_FACTOR) } else { usual });
+        if let Some(live) = self.live_mut() {
+            live.writing = Some(Writing { ticket, ends_at, is_slow });
+        }
+        ends_at
+    }
+
+    /// What was being written is on the disk, unless that was planned before the disk got faster or concerns an earlier write.
+    pub(crate) fn end_writing(&mut self, now: Nanos) -> Option<Ticket> {
+        let writing = &mut self.live_mut()?.writing;
+        writing.take_if(|one| one.ends_at <= now).map(|one| one.ticket)
+    }
+
+    /// The disk is as fast as ever again, also with what is left of the write under way: else a single sync would stay slow for
+    /// long after all is healed. Returns when that will be done now.
+    pub(crate) fn relieve_disk(&mut self, now: Nanos) -> Option<Nanos> {
+        self.disk_slow = false;
+        let writing = self.live_mut()?.writing.as_mut().filter(|one| one.is_slow)?;
+        writing.is_slow = false;
+        writing.ends_at = now.plus(Nanos(writing.ends_at.since(now).0 / SLOW_FACTOR));
+        Some(writing.ends_at)
+    }
+
+    /// How long the disk takes for so many barriers, unless it is slow.
+    fn disk_takes(&mut self, setup: &DiskSetup, barriers: usize) -> Nanos {
         const CACHED_NS: u64 = 10_000;
-        const SLOW_FACTOR: u64 = 50;
         let mut takes_ns = CACHED_NS;
         for _ in 0..barriers {
             let base_ns = self.rng.random_range(setup.sync_us.start * 1_000..setup.sync_us.end * 1_000);
             let is_late = self.rng.random_range(0..1_000) < setup.late_per_mille;
             takes_ns += if is_late { 20 * base_ns } else { base_ns };
         }
-        Nanos(if self.disk_slow { takes_ns * SLOW_FACTOR } else { takes_ns })
+        Nanos(takes_ns)
     }
 }
 

@@ -248,7 +248,11 @@ impl<P: Inspect> World<P> {
         let now = self.now;
         let host = &mut self.nodes[node];
         match of {
-            Hindrance::Disk => host.disk_slow = false,
+            Hindrance::Disk => {
+                if let Some(ends_at) = host.relieve_disk(now) {
+                    self.queue.plan(ends_at, Due::Written(node, host.start));
+                }
+            }
             Hindrance::Load { .. } => host.slow = None,
             Hindrance::Clock { .. } => {
                 host.clock.step(now, 0, 0);

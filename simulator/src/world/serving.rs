@@ -205,7 +205,7 @@ impl<P: Inspect> World<P> {
         if host.start != start {
             return;
         }
-        let Some(ticket) = host.live_mut().and_then(|live| live.writing.take()) else { return };
+        let Some(ticket) = host.end_writing(self.now) else { return };
         host.disk.complete();
         let (bytes, names) = host.disk.at_risk();
         if bytes > 0 || names > 0 {
@@ -253,10 +253,9 @@ impl<P: Inspect> World<P> {
             // A node whose disk failed must not go on.
             return self.die(node, format!("its disk failed: {error}"));
         }
-        live.writing = Some(ticket);
         let barriers = host.disk.barriers_in_flight();
-        let takes = host.disk_takes(&self.setup.disk, barriers);
-        self.queue.plan(self.now.plus(takes), Due::Written(node, host.start));
+        let ends_at = host.begin_writing(&self.setup.disk, self.now, ticket, barriers);
+        self.queue.plan(ends_at, Due::Written(node, host.start));
     }
 
     /// A node's process is gone; what the kernel holds for its disk is not.
