@@ -5,33 +5,17 @@
 //! Acceptors that hear a leader listen to nobody else, which is also what leases rest on (PP9). A leader that a
 //! majority does not answer resigns.
 
-use std::collections::BTreeMap;
-
 use rand::RngExt;
 
 use crate::api::NodeId;
 use crate::defect::Defect;
-use crate::paxos::basic::{Ballot, Highest, Tally};
+use crate::paxos::basic::{Ballot, Tally};
+use crate::paxos::campaign::{Campaign, Part};
 use crate::paxos::durability::Own;
-use crate::paxos::message::{Message, Record, Reported, Slot, Value};
+use crate::paxos::message::{Message, Record, Rest, Slot};
 use crate::paxos::{Paxos, Role};
 use crate::protocol::Note;
-
-/// Phase 1 of a candidate.
-#[derive(Debug)]
-pub(super) struct Campaign {
-    pub(super) ballot: Ballot,
-    /// The first slot that was not known to be chosen when it began.
-    from: Slot,
-    /// Whose reports are complete.
-    promises: Tally,
-    /// Of the nodes whose reports are not: what to ask for next.
-    reported_to: BTreeMap<NodeId, Slot>,
-    /// The highest accepted value of each slot that is not empty.
-    slots: BTreeMap<Slot, Highest<Value>>,
-    /// The furthest compaction, and whose.
-    compacted: Option<(Slot, NodeId)>,
-}
+use crate::settings::Bounds;
 
 impl Paxos {
     pub(super) fn reset_election_timer(&mut self) {
@@ -73,8 +57,20 @@ impl Paxos {
         }
     }
 
+    /// A candidate gets on: whoever has promised to it waits, as for a leader.
+    fn hear_candidate(&mut self) {
+        self.candidate_heard_at = Some(self.now);
+        self.reset_election_timer();
+    }
+
+    /// While a candidate gets on nobody is encouraged to outbid it: phase 1 may take longer than an election timeout, as a long
+    /// report comes in many parts, and would then never end anywhere.
+    fn hears_candidate(&self) -> bool {
+        self.candidate_heard_at.is_some_and(|at| self.now.since(at) < self.settings.loyalty_ms())
+    }
+
     pub(super) fn on_probe(&mut self, from: NodeId, ballot: Ballot) {
-        if self.is_acceptor() && !self.hears_leader() {
+        if self.is_acceptor() && !self.hears_leader() && !self.hears_candidate() {
             self.send(from, Message::Willing { ballot, promised: self.slots.promised() });
         }
     }
@@ -96,7 +92,7 @@ impl Paxos {
     /// Phase 1a. The own promise comes first: only once it is durable may others hear of the ballot (PP1).
     pub(super) fn prepare(&mut self, released: Option<Ballot>) {
         let ballot = self.next_ballot();
-        self.reset_election_timer();
+        self.hear_candidate();
         let Ok(rises) = self.slots.promised.raise(ballot) else {
             return self.become_follower("its own promise is higher");
         };
@@ -105,14 +101,7 @@ impl Paxos {
         }
         let from = self.slots.chosen().next();
         self.follows = None;
-        self.role = Role::Preparing(Box::new(Campaign {
-            ballot,
-            from,
-            promises: Tally::default(),
-            reported_to: BTreeMap::new(),
-            slots: BTreeMap::new(),
-            compacted: None,
-        }));
+        self.role = Role::Preparing(Box::new(Campaign::new(ballot, from)));
         self.note(Note::ElectionStarted { term: ballot.round });
         for node in self.other_members().collect::<Vec<_>>() {
             self.out.send_durable.push((node, Message::Prepare { ballot, from, released }));
@@ -139,67 +128,52 @@ impl Paxos {
                 if rises {
                     self.record_promise(ballot);
                     self.depose_below(ballot, "a higher ballot was promised");
-                    self.reset_election_timer();
                 }
+                self.hear_candidate();
                 self.report(from, ballot, first);
             }
         }
     }
 
+    /// Sends what it holds from a slot on, in as many messages as may be under way at once.
     fn report(&mut self, to: NodeId, ballot: Ballot, from: Slot) {
-        let batch_max = self.settings.bounds.batch_max;
-        let mut slots = self.slots.report(from, batch_max.saturating_add(1));
-        let rest = (slots.len() > batch_max).then(|| slots.pop().map(|one| one.slot)).flatten();
+        let Bounds { batch_max, in_flight_max, .. } = self.settings.bounds;
         let compacted = if self.settings.defects.has(Defect::P17) { Slot(0) } else { self.slots.base() };
-        self.send_durable(to, Message::Promise { ballot, from, compacted, slots, rest });
+        let count_max = batch_max.saturating_mul(in_flight_max).saturating_add(1);
+        let mut held = self.slots.report(from, count_max).into_iter().peekable();
+        let mut next = Some(Rest { from, is_coming: true });
+        for sent_count in 1..=in_flight_max {
+            let Some(Rest { from, .. }) = next else { return };
+            let slots = held.by_ref().take(batch_max).collect();
+            next = held.peek().map(|one| Rest { from: one.slot, is_coming: sent_count < in_flight_max });
+            self.send_durable(to, Message::Promise { ballot, from, compacted, slots, rest: next });
+        }
     }
 
     /// The own promise is durable.
     pub(super) fn own_promise(&mut self, ballot: Ballot) {
         let Role::Preparing(campaign) = &self.role else { return };
         if campaign.ballot == ballot {
-            let (from, base) = (campaign.from, self.slots.base());
+            let (from, compacted) = (campaign.from, self.slots.base());
             let slots = self.slots.report(from, usize::MAX);
-            self.on_promise(self.settings.node, ballot, from, base, slots, None);
+            self.on_promise(self.settings.node, ballot, Part { from, compacted, slots, rest: None });
         }
     }
 
     /// Takes a part of a report; only a complete one counts, and only for this very ballot (PP4).
-    pub(super) fn on_promise(
-        &mut self,
-        node: NodeId,
-        ballot: Ballot,
-        from: Slot,
-        compacted: Slot,
-        slots: Vec<Reported>,
-        rest: Option<Slot>,
-    ) {
+    pub(super) fn on_promise(&mut self, node: NodeId, ballot: Ballot, part: Part) {
         let heeds_first_only = self.settings.defects.has(Defect::P03);
         let Role::Preparing(campaign) = &mut self.role else { return };
-        let wanted = campaign.reported_to.get(&node).copied().unwrap_or(campaign.from);
-        if campaign.ballot != ballot || from != wanted || campaign.promises.contains(node) {
+        let (rest, heeds) = (part.rest, !heeds_first_only || campaign.promises.count() == 0);
+        if campaign.ballot != ballot || !campaign.take(node, part, heeds) {
             return;
         }
-        for Reported { slot, accepted } in slots {
-            if !heeds_first_only || campaign.promises.count() == 0 {
-                campaign.slots.entry(slot).or_default().report(accepted);
-            }
+        // A candidate that gets on is in no hurry to start over, and does not help others to.
+        self.hear_candidate();
+        if let Some(Rest { from, is_coming: false }) = rest {
+            self.send(node, Message::Prepare { ballot, from, released: None });
         }
-        if compacted >= campaign.from && campaign.compacted.is_none_or(|(slot, _)| compacted > slot) {
-            campaign.compacted = Some((compacted, node));
-        }
-        match rest {
-            Some(rest) => {
-                campaign.reported_to.insert(node, rest);
-                // A candidate that gets on is in no hurry to start over.
-                self.reset_election_timer();
-                self.send(node, Message::Prepare { ballot, from: rest, released: None });
-            }
-            None => {
-                campaign.promises.insert(node);
-                self.try_take_office();
-            }
-        }
+        self.try_take_office();
     }
 
     /// With a majority of promises the candidate leads, unless slots that it lacks are compacted elsewhere: those are

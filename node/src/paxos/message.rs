@@ -43,6 +43,15 @@ pub struct Reported {
     pub accepted: Accepted<Value>,
 }
 
+/// Where a report goes on that does not fit a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rest {
+    /// The first slot of the next part.
+    pub from: Slot,
+    /// Whether that part is sent unasked; if not, it is to be asked for.
+    pub is_coming: bool,
+}
+
 /// Where a node stands on its way to being an acceptor (PP10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Standing {
@@ -102,8 +111,8 @@ pub enum Message {
         compacted: Slot,
         /// In order. What lies between and is not mentioned is empty.
         slots: Vec<Reported>,
-        /// Where the report goes on, if this is not all; to be asked for.
-        rest: Option<Slot>,
+        /// Where the report goes on, if this is not all.
+        rest: Option<Rest>,
     },
     /// Phase 2a for a run of slots.
     Accept {

@@ -13,6 +13,7 @@
 //! | [`durability`] | what waits for the disk; compaction |
 //! | [`founding`] | who has a say: empty disks |
 //! | [`election`] | probing, phase 1, winning and losing office |
+//! | [`campaign`] | what a candidate is told in phase 1 |
 //! | [`leading`] | finishing what was begun, phase 2, choosing |
 //! | [`accepting`] | the acceptor's side of phase 2 |
 //! | [`learning`] | catching up by values or snapshot |
@@ -25,6 +26,7 @@
 pub mod accepting;
 pub mod admin;
 pub mod basic;
+pub mod campaign;
 pub mod config;
 pub mod durability;
 pub mod election;
@@ -50,7 +52,7 @@ use crate::protocol::{
 use crate::settings::Settings;
 use basic::{Ballot, Tally};
 use durability::Disk;
-use election::Campaign;
+use campaign::{Campaign, Part};
 use founding::Founding;
 use leading::Office;
 use learning::CatchUp;
@@ -81,6 +83,8 @@ pub struct Paxos {
     election_at: Millis,
     /// When a leader was last heard; the start counts as one, as a lease granted before it may still run (PP9).
     heard_at: Millis,
+    /// When a candidate last got on that this node has promised to, or is.
+    candidate_heard_at: Option<Millis>,
     catch_up: CatchUp,
     commands: Commands,
     /// The leader that all commands have been given to, or are queued for.
@@ -135,7 +139,7 @@ impl Paxos {
             Message::MakeWay { heir } => self.make_way(heir),
             Message::TakeOver { ballot } => self.on_take_over(from, ballot),
             Message::Promise { ballot, from: first, compacted, slots, rest } => {
-                self.on_promise(from, ballot, first, compacted, slots, rest);
+                self.on_promise(from, ballot, Part { from: first, compacted, slots, rest });
             }
             Message::Accept { ballot, first, values, chosen } => {
                 self.on_accept(from, ballot, first, values, chosen);
@@ -239,6 +243,7 @@ impl Protocol for Paxos {
             follows: None,
             election_at: now,
             heard_at: now,
+            candidate_heard_at: None,
             catch_up: CatchUp::default(),
             commands: Commands::default(),
             routed_to: None,

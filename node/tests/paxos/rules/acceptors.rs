@@ -83,32 +83,59 @@ fn pp2_a_promise_reports_everything_accepted_from_the_asked_slot_on() {
 }
 
 #[test]
-fn pp2_a_long_report_comes_in_parts_and_only_the_last_makes_it_count() {
-    let records = (1..=600).map(|slot| Record::Accepted { slot: Slot(slot), accepted: accepted(1, 3, slot) });
-    let mut cluster = alone_with(records.collect());
-    let mut slots = Vec::new();
-    let mut from = Some(1);
-    while let Some(first) = from {
+fn pp2_a_long_report_comes_in_parts_as_many_at_a_time_as_may_be_under_way() {
+    let bounds = Bounds { batch_max: 10, in_flight_max: 3, ..Bounds::default() };
+    let records = (1..=65).map(|slot| Record::Accepted { slot: Slot(slot), accepted: accepted(1, 3, slot) });
+    let mut cluster = alone_under(|config| config.bounds = bounds, records.collect());
+    let (mut slots, mut counts) = (Vec::new(), Vec::new());
+    let mut asked = Some(1);
+    while let Some(first) = asked.take() {
         let parts = answers(&mut cluster, N2, prepare(9, 2, first));
-        let [Message::Promise { slots: part, rest, .. }] = parts.as_slice() else { panic!("{parts:?}") };
-        slots.extend(part.iter().map(|one| one.slot.0));
-        from = rest.map(|slot| slot.0);
+        counts.push(parts.len());
+        for (place, part) in parts.iter().enumerate() {
+            let Message::Promise { slots: part, rest, .. } = part else { panic!("{part:?}") };
+            slots.extend(part.iter().map(|one| one.slot.0));
+            assert!(rest.is_none_or(|rest| rest.is_coming == (place < 2)), "{rest:?}");
+            asked = rest.map(|rest| rest.from.0);
+        }
     }
-    assert_eq!(slots, (1..=600).collect::<Vec<_>>());
+    assert_eq!(slots, (1..=65).collect::<Vec<_>>());
+    assert_eq!(counts, [3, 3, 1]);
+}
 
-    let (mut cluster, own) = candidate(vec![Record::Promised(ballot(1, 1))]);
-    let part = |from, rest| Message::Promise {
-        ballot: own,
+/// A part of n2's report to n1.
+fn part(ballot: Ballot, from: u64, rest: Option<(u64, bool)>) -> Message {
+    Message::Promise {
+        ballot,
         from: Slot(from),
         compacted: Slot(0),
         slots: vec![reported(from, 1, 2, from)],
-        rest,
-    };
-    let asked = answers(&mut cluster, N2, part(1, Some(Slot(7))));
-    assert_eq!(asked, [Message::Prepare { ballot: own, from: Slot(7), released: None }]);
+        rest: rest.map(|(from, is_coming)| Rest { from: Slot(from), is_coming }),
+    }
+}
+
+#[test]
+fn pp2_only_the_last_part_of_a_report_makes_it_count() {
+    let (mut cluster, own) = candidate(vec![Record::Promised(ballot(1, 1))]);
+    assert_eq!(answers(&mut cluster, N2, part(own, 1, Some((4, true)))), []);
+    let asked = Message::Prepare { ballot: own, from: Slot(7), released: None };
+    assert_eq!(answers(&mut cluster, N2, part(own, 4, Some((7, false)))), [asked]);
+    assert_eq!(answers(&mut cluster, N2, part(own, 4, Some((7, false)))), [], "asked once");
     assert!(!cluster.leads(N1));
-    answers(&mut cluster, N2, part(7, None));
+    answers(&mut cluster, N2, part(own, 7, None));
     assert!(cluster.leads(N1));
+}
+
+#[test]
+fn pp2_parts_of_a_report_may_overtake_each_other() {
+    let (mut cluster, own) = candidate(vec![Record::Promised(ballot(1, 1))]);
+    answers(&mut cluster, N2, part(own, 7, None));
+    answers(&mut cluster, N2, part(own, 4, Some((7, true))));
+    assert!(!cluster.leads(N1), "slots 1 to 3 are not reported");
+    answers(&mut cluster, N2, part(own, 1, Some((4, true))));
+    assert!(cluster.leads(N1));
+    assert_eq!(proposed(&cluster)[..1], [(1, value(1))]);
+    assert_eq!(proposed(&cluster)[6], (7, value(7)));
 }
 
 #[test]

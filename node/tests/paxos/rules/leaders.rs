@@ -164,6 +164,63 @@ fn pp7_a_node_that_comes_back_does_not_depose_a_healthy_leader() {
     assert!(leading.is_some());
 }
 
+#[test]
+fn pp7_an_acceptor_encourages_nobody_to_outbid_a_candidate_that_gets_on() {
+    let mut cluster = alone_with(vec![]);
+    let probe = Message::Probe { ballot: ballot(9, 3) };
+    let is_willing = |cluster: &mut Cluster| !answers(cluster, N3, probe.clone()).is_empty();
+    assert!(is_willing(&mut cluster));
+    for part in 1..=5 {
+        answers(&mut cluster, N2, prepare(5, 2, part));
+        cluster.now = cluster.now + 100;
+        assert!(!is_willing(&mut cluster), "part {part}");
+    }
+    cluster.now = cluster.now + 100;
+    assert!(is_willing(&mut cluster), "it may have died");
+}
+
+/// Three nodes, each with so many slots accepted that nobody knows to be chosen.
+fn unsettled(slots_count: u64, bounds: Bounds) -> Cluster {
+    let mut cluster = Cluster::with(3, |config| config.bounds = bounds);
+    for id in [N1, N2, N3] {
+        cluster.crash(id);
+        let held =
+            (1..=slots_count).map(|slot| Record::Accepted { slot: Slot(slot), accepted: accepted(1, 3, slot) });
+        cluster.node(id).disk = std::iter::once(Record::Founded).chain(held).collect();
+        cluster.start(id);
+    }
+    cluster.network.clear();
+    cluster
+}
+
+/// Each message takes so long, until somebody leads; says when that was.
+fn led_with_latency(cluster: &mut Cluster, hop_ms: u64) -> Option<u64> {
+    let began = cluster.now;
+    while cluster.now.since(began) < 10_000 {
+        cluster.now = cluster.now + hop_ms;
+        let arriving = std::mem::take(&mut cluster.network);
+        arriving.into_iter().for_each(|envelope| cluster.deliver(envelope));
+        for id in [N1, N2, N3] {
+            if cluster.replica(id).wake_at() <= cluster.now {
+                cluster.step(id, Event::Tick);
+            }
+        }
+        if [N1, N2, N3].into_iter().any(|id| cluster.leads(id)) {
+            return Some(cluster.now.since(began));
+        }
+    }
+    None
+}
+
+/// Simulated seed 7195 went on electing for ever: 80 open slots in messages of 4 made phase 1 longer than an election
+/// timeout, and the acceptors that were still being asked outbid whoever asked them.
+#[test]
+fn pp7_phase_1_may_take_longer_than_an_election_timeout() {
+    let bounds = Bounds { batch_max: 1, in_flight_max: 2, ..Bounds::default() };
+    let led = led_with_latency(&mut unsettled(80, bounds), 20);
+    assert!(led.is_some_and(|ms| (1_600..3_000).contains(&ms)), "40 rounds of 40 ms each: {led:?}");
+}
+
 /// A cluster that leases, asked at n3 for n2 as its leader; all that follows is still under way.
 fn asked_for_n2() -> (Cluster, rashomon_node::protocol::OperationId) {
     let mut cluster = Cluster::with(3, |config| config.reads = Reads::Lease);

@@ -9,10 +9,10 @@ use rashomon_node::api::{NodeId, Operation, RefusalCode, Reply};
 use rashomon_node::machine::{Author, Command};
 use rashomon_node::paxos::Paxos;
 use rashomon_node::paxos::basic::{Accepted, Ballot};
-use rashomon_node::paxos::message::{Message, Record, Reported, Slot, Standing, Value};
+use rashomon_node::paxos::message::{Message, Record, Reported, Rest, Slot, Standing, Value};
 use rashomon_node::protocol::OperationId;
 use rashomon_node::replica::Event;
-use rashomon_node::settings::{Reads, Settings};
+use rashomon_node::settings::{Bounds, Reads, Settings};
 
 use crate::{Cluster, Envelope, N1, N2, N3, deliver, led_by_n1, take};
 
@@ -37,7 +37,12 @@ fn reported(slot: u64, round: u64, node: u32, number: u64) -> Reported {
 /// Three nodes, of which only n1 has been started for the test to talk to, from these records of a founder; long after any
 /// leader that it may have heard.
 fn alone_with(records: Vec<Record>) -> Cluster {
-    let mut cluster = Cluster::new(3);
+    alone_under(|_| {}, records)
+}
+
+/// The same, differently configured.
+fn alone_under(configure: impl Fn(&mut Settings), records: Vec<Record>) -> Cluster {
+    let mut cluster = Cluster::with(3, configure);
     [N1, N2, N3].into_iter().for_each(|id| cluster.crash(id));
     cluster.node(N1).disk = [vec![Record::Founded], records].concat();
     cluster.start(N1);
