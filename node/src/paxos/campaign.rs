@@ -60,8 +60,7 @@ impl Campaign {
     /// Takes in a part of a node's report, of which `heeds` says whether its values are taken in as well. Returns whether it is
     /// news; a part that is repeated is not.
     pub(super) fn take(&mut self, node: NodeId, part: Part, heeds: bool) -> bool {
-        let parts =
-            self.reports.entry(node).or_insert(Parts { wanted: self.from, early: BTreeMap::new() });
+        let parts = self.reports.entry(node).or_insert(Parts { wanted: self.from, early: BTreeMap::new() });
         let is_known = part.from < parts.wanted || parts.early.contains_key(&part.from);
         if is_known || self.promises.contains(node) {
             return false;

@@ -19,11 +19,13 @@ use crate::settings::Bounds;
 
 impl Paxos {
     pub(super) fn reset_election_timer(&mut self) {
-        self.election_at = self.now + self.rng.random_range(self.settings.election_ms.clone());
+        let timeout_ms = self.rng.random_range(self.settings.election_ms.clone());
+        self.election_at = self.now + timeout_ms * self.settings.back_off(self.vain_count);
     }
 
     /// The election timer ran out.
     pub(super) fn look_for_promises(&mut self) {
+        self.note_vain_campaign();
         self.reset_election_timer();
         if !self.is_acceptor() || !self.may_campaign() {
             self.founding.is_eager = true;
@@ -37,6 +39,15 @@ impl Paxos {
             self.send(node, Message::Probe { ballot });
         }
         self.on_willing(self.settings.node, ballot, self.slots.promised());
+    }
+
+    /// Whoever campaigns and neither leads in the end nor hears who does, waits longer before the next time: a disk or a network
+    /// that takes longer than an election timeout would otherwise keep candidates outbidding each other for ever. This is
+    /// the timeout of *Paxos Made Moderately Complex* (section 3), with doubling.
+    fn note_vain_campaign(&mut self) {
+        if matches!(self.role, Role::Preparing(_)) {
+            self.vain_count = self.vain_count.saturating_add(1);
+        }
     }
 
     /// Above every ballot heard of and, as the own promise is durable before anybody hears of it, above every ballot ever
@@ -66,7 +77,8 @@ impl Paxos {
     /// While a candidate gets on nobody is encouraged to outbid it: phase 1 may take longer than an election timeout, as a long
     /// report comes in many parts, and would then never end anywhere.
     fn hears_candidate(&self) -> bool {
-        self.candidate_heard_at.is_some_and(|at| self.now.since(at) < self.settings.loyalty_ms())
+        let loyalty_ms = self.settings.loyalty_ms() * self.settings.back_off(self.vain_count);
+        self.candidate_heard_at.is_some_and(|at| self.now.since(at) < loyalty_ms)
     }
 
     pub(super) fn on_probe(&mut self, from: NodeId, ballot: Ballot) {
@@ -217,6 +229,7 @@ impl Paxos {
     }
 
     pub(super) fn become_follower(&mut self, reason: &'static str) {
+        self.note_vain_campaign();
         if let Role::Leading(office) = std::mem::replace(&mut self.role, Role::Following) {
             self.note(Note::SteppedDown { term: office.ballot.round, reason });
             self.reset_election_timer();
@@ -244,6 +257,7 @@ impl Paxos {
         self.seen = self.seen.max(ballot);
         self.become_follower("another leader was heard");
         self.heard_at = self.now;
+        self.vain_count = 0;
         self.founding.is_eager = false;
         self.reset_election_timer();
         if self.follows != Some((ballot, from)) {

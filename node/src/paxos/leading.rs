@@ -78,6 +78,7 @@ impl Paxos {
             makes_way: false,
         }));
         self.follows = None;
+        self.vain_count = 0;
         self.reads.ask_anew();
         self.note(Note::BecameLeader { term: ballot.round });
         let mut values: Vec<Option<Value>> = (chosen.0 + 1..=last.0)

@@ -51,8 +51,8 @@ use crate::protocol::{
 };
 use crate::settings::Settings;
 use basic::{Ballot, Tally};
-use durability::Disk;
 use campaign::{Campaign, Part};
+use durability::Disk;
 use founding::Founding;
 use leading::Office;
 use learning::CatchUp;
@@ -85,6 +85,8 @@ pub struct Paxos {
     heard_at: Millis,
     /// When a candidate last got on that this node has promised to, or is.
     candidate_heard_at: Option<Millis>,
+    /// Own campaigns in a row, since it led or followed, that came to nothing.
+    vain_count: u32,
     catch_up: CatchUp,
     commands: Commands,
     /// The leader that all commands have been given to, or are queued for.
@@ -244,6 +246,7 @@ impl Protocol for Paxos {
             election_at: now,
             heard_at: now,
             candidate_heard_at: None,
+            vain_count: 0,
             catch_up: CatchUp::default(),
             commands: Commands::default(),
             routed_to: None,

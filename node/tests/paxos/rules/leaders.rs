@@ -184,8 +184,8 @@ fn unsettled(slots_count: u64, bounds: Bounds) -> Cluster {
     let mut cluster = Cluster::with(3, |config| config.bounds = bounds);
     for id in [N1, N2, N3] {
         cluster.crash(id);
-        let held =
-            (1..=slots_count).map(|slot| Record::Accepted { slot: Slot(slot), accepted: accepted(1, 3, slot) });
+        let held = (1..=slots_count)
+            .map(|slot| Record::Accepted { slot: Slot(slot), accepted: accepted(1, 3, slot) });
         cluster.node(id).disk = std::iter::once(Record::Founded).chain(held).collect();
         cluster.start(id);
     }
@@ -219,6 +219,19 @@ fn pp7_phase_1_may_take_longer_than_an_election_timeout() {
     let bounds = Bounds { batch_max: 1, in_flight_max: 2, ..Bounds::default() };
     let led = led_with_latency(&mut unsettled(80, bounds), 20);
     assert!(led.is_some_and(|ms| (1_600..3_000).contains(&ms)), "40 rounds of 40 ms each: {led:?}");
+}
+
+/// Two syncs after each other, the candidate's and an acceptor's, take longer than any election timeout at first.
+#[test]
+fn pp7_candidates_wait_longer_until_slow_disks_let_one_of_them_lead() {
+    let mut cluster = unsettled(1, Bounds::default());
+    cluster.nodes.values_mut().for_each(|node| node.syncs = false);
+    let began = cluster.now;
+    while !cluster.nodes.keys().any(|id| cluster.leads(*id)) {
+        cluster.pass(300);
+        [N1, N2, N3].into_iter().for_each(|id| cluster.sync(id));
+        assert!(cluster.now.since(began) < 10_000, "nobody leads");
+    }
 }
 
 /// A cluster that leases, asked at n3 for n2 as its leader; all that follows is still under way.
