@@ -134,6 +134,24 @@ fn a_disk_that_is_relieved_is_as_fast_as_ever_also_with_the_sync_under_way() {
     assert!(relieved_count > 50, "{relieved_count}");
 }
 
+/// Each element takes its round trips: seed 1000033 of Paxos answered 130 operations in every second of the 10, and was
+/// called stuck. (A cluster that answers nothing is: `directed.rs`, P11.)
+#[test]
+fn a_queue_may_hold_more_than_can_be_taken_out_within_the_bound() {
+    for protocol in protocols::REGISTRY {
+        let mut given = Setup::new(1);
+        given.duration = Nanos::from_secs(10);
+        given.recovery = Nanos::from_secs(2);
+        given.workload = rashomon_workloads::by_name("queue").unwrap();
+        given.network.latency_us = 20_000..25_000;
+        let (duration, recovery) = (given.duration, given.recovery);
+        let outcome = (protocol.run)(&given);
+        assert_eq!(outcome.broken, [], "{}", protocol.name);
+        let took = outcome.simulated.since(duration);
+        assert!(took > recovery, "{}: {took} is no longer than {recovery}", protocol.name);
+    }
+}
+
 #[test]
 fn equal_seeds_give_equal_bytes_and_others_do_not() {
     for protocol in protocols::REGISTRY {

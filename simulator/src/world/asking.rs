@@ -219,7 +219,8 @@ impl<P: Inspect> World<P> {
         token: rashomon_histories::Token,
         outcome: &Called,
     ) {
-        self.stage.ended(outcome.as_ref().err().is_none_or(|error| error.is_refusal()));
+        let is_answered = outcome.as_ref().err().is_none_or(|error| error.is_refusal());
+        self.stage.ended(self.now, outcome.is_ok(), is_answered);
         let completion = completion(outcome);
         let kind = completion.kind();
         self.recorder.complete(token, completion).expect("memory refuses nothing");

@@ -1,5 +1,5 @@
 //! How a run ends. First safety under faults; then everything is healed and progress is required: within a bound there
-//! is a leader that everybody follows, every last read is answered, and all nodes come to rest in the same state. When a
+//! is a leader that everybody follows, last reads are answered one after the other, and all nodes come to rest in the same state. When a
 //! bound is missed, it is told who is stuck, and where. A node whose code panics ends the run at once: what it asserts is
 //! an invariant as well.
 
@@ -16,6 +16,9 @@ use crate::trace::What;
 
 /// How often it is looked whether the run is further.
 const LOOK_EVERY: Nanos = Nanos::from_millis(10);
+
+/// After what something was to happen.
+const HEAL: &str = "the heal";
 
 const PROGRESS: (&str, &str) = (
     "progress after everything is healed",
@@ -36,7 +39,8 @@ pub(super) enum Stage {
     },
     /// Every key is read once more.
     Reading {
-        /// Since when.
+        /// Since when; since the last answer, once there is one: how much there is to read is not the cluster's choice, as a queue
+        /// gives its elements one by one.
         since: Nanos,
         /// Whether all has been asked.
         asked: bool,
@@ -63,10 +67,13 @@ impl Stage {
         }
     }
 
-    /// An operation ended.
-    pub(super) fn ended(&mut self, is_answered: bool) {
-        if let Stage::Reading { answered, .. } = self {
+    /// An operation ended: carried out, or at least answered.
+    pub(super) fn ended(&mut self, now: Nanos, is_done: bool, is_answered: bool) {
+        if let Stage::Reading { since, answered, .. } = self {
             *answered = Some(is_answered || *answered == Some(true));
+            if is_done {
+                *since = now;
+            }
         }
     }
 
@@ -102,9 +109,9 @@ impl<P: Inspect> World<P> {
                     self.stage = Stage::Reading { since: now, asked: false, answered: None };
                     self.ask();
                 } else if self.is_led() && self.errands.are_open() {
-                    self.give_up_after(since, "the members are not all back");
+                    self.give_up_after(since, "the members are not all back", HEAL);
                 } else {
-                    self.give_up_after(since, "no leader that all follow");
+                    self.give_up_after(since, "no leader that all follow", HEAL);
                 }
             }
             Stage::Reading { since, asked, answered } => {
@@ -113,11 +120,11 @@ impl<P: Inspect> World<P> {
                     self.nodes.iter().any(|host| host.lost) && now.since(since) >= self.setup.recovery;
                 if asked && is_quiet && answered == Some(false) && !self.nodes.iter().any(|host| host.lost) {
                     // They are tried a few times each, and given up: that may be before the bound.
-                    self.tell_stuck("no key could be read", now.since(since));
+                    self.tell_stuck("no key could be read", now.since(since), HEAL);
                 } else if (asked && is_quiet) || waits_in_vain {
                     self.stage = Stage::Resting { since: now };
                 } else {
-                    self.give_up_after(since, "not every key could be read");
+                    self.give_up_after(since, "not every key could be read, nor any", "the last answer");
                 }
             }
             Stage::Resting { since } => match self.rest() {
@@ -128,7 +135,9 @@ impl<P: Inspect> World<P> {
                     self.invariants.at_rest(now, applied, machines);
                     self.stage = Stage::Ended;
                 }
-                None => self.give_up_after(since, "the nodes do not come to rest in one state"),
+                None => {
+                    self.give_up_after(since, "the nodes do not come to rest in one state", "the last read")
+                }
             },
             Stage::Ended => {}
         }
@@ -144,15 +153,15 @@ impl<P: Inspect> World<P> {
         self.stage = Stage::Ended;
     }
 
-    fn give_up_after(&mut self, since: Nanos, what: &str) {
+    fn give_up_after(&mut self, since: Nanos, what: &str, after: &str) {
         if self.now.since(since) >= self.setup.recovery {
-            self.tell_stuck(what, self.setup.recovery);
+            self.tell_stuck(what, self.setup.recovery, after);
         }
     }
 
-    fn tell_stuck(&mut self, what: &str, within: Nanos) {
+    fn tell_stuck(&mut self, what: &str, within: Nanos, after: &str) {
         let who: Vec<String> = (0..self.nodes.len()).map(|node| self.describe(node)).collect();
-        let detail = format!("{what} within {within} of the heal: {}", who.join("; "));
+        let detail = format!("{what} within {within} of {after}: {}", who.join("; "));
         self.invariants.report(self.now, PROGRESS, detail);
         self.stage = Stage::Ended;
     }
