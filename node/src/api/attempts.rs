@@ -134,6 +134,14 @@ impl Attempts {
         self.retries != Retries::Never
     }
 
+    /// By what the store knows the latest attempt at this call; `None` where it needs no session, or has none yet.
+    pub fn sessioned<T>(&self, call: &Call<T>) -> Option<Sessioned> {
+        match call.stage {
+            Stage::Numbered(session) => Some(Sessioned { session, sequence: self.sequence }),
+            Stage::Plain | Stage::Opening => None,
+        }
+    }
+
     /// Begins an operation at `now`, to be over by `timeout` later (opening the session, where one is needed, included).
     pub fn begin<T: Moment>(
         &mut self,
@@ -162,13 +170,13 @@ impl Attempts {
         match call.stage {
             Stage::Plain => Step::Send(request(None, call.operation.clone()), call.end),
             Stage::Opening => Step::Send(request(None, Operation::OpenSession), call.end),
-            Stage::Numbered(session) => {
+            Stage::Numbered(_) => {
                 let per_attempt = match self.retries {
                     Retries::Never => call.timeout,
                     Retries::SameSequence(attempt) | Retries::NewSequence(attempt) => attempt,
                 };
-                let sessioned = Some(Sessioned { session, sequence: self.sequence });
-                Step::Send(request(sessioned, call.operation.clone()), call.end.min(now + per_attempt))
+                let request = request(self.sessioned(call), call.operation.clone());
+                Step::Send(request, call.end.min(now + per_attempt))
             }
         }
     }

@@ -15,15 +15,25 @@ pub(crate) struct Decisions {
 }
 
 impl Decisions {
-    /// A node has applied these.
-    pub(crate) fn applied(&mut self, findings: &mut Findings, node: usize, applied: &[Decided]) {
+    /// A node has applied these; `is_first` is told of each that nobody has applied before, with its fingerprint.
+    pub(crate) fn applied(
+        &mut self,
+        findings: &mut Findings,
+        node: usize,
+        applied: &[Decided],
+        mut is_first: impl FnMut(&mut Findings, u64, u64),
+    ) {
         for Decided { index, command, .. } in applied {
             let Ok(place) = usize::try_from(index - 1) else { continue };
             if place >= self.first.len() {
                 self.first.resize(place + 1, None);
             }
             let found = fingerprint(command.as_ref());
-            let first = *self.first[place].get_or_insert(found);
+            let Some(first) = self.first[place] else {
+                self.first[place] = Some(found);
+                is_first(findings, *index, found);
+                continue;
+            };
             if first != found {
                 findings.broke(LAW, || {
                     format!(

@@ -24,6 +24,11 @@ impl Established {
         self.entered[node] = self.entered[node].max(epoch);
     }
 
+    /// The latest epoch that a node has entered on disk.
+    pub(crate) fn epoch(&self, node: usize) -> u64 {
+        self.entered[node]
+    }
+
     /// A node serves as the leader of this epoch.
     pub(crate) fn leads(&self, findings: &mut Findings, node: usize, epoch: u64, electors: &Electors) {
         let has = |(node, _): &(&NodeId, &u64)| self.entered[(node.0 - 1) as usize] >= epoch;

@@ -10,6 +10,17 @@ use super::{Entry, Findings, Law, name};
 const LAW: Law = ("log matching", "Raft 5.3, Figure 3");
 pub(crate) const GAPLESS: Law = ("a log has no gaps", "Raft 5.3");
 
+const WRITTEN: Law = ("a log is what its records say", "Raft Figure 2: persistent state; RP1, ZB7");
+
+/// A node's log ends here; so has what it writes down to.
+pub(crate) fn written_down(findings: &mut Findings, node: usize, last: u64, log: &Mirror) {
+    if last != log.last() {
+        findings.broke(WRITTEN, || {
+            format!("{}'s log ends with {last}, what it has written with {}", name(node), log.last())
+        });
+    }
+}
+
 /// Every entry that was ever written: its content and the term before it.
 #[derive(Debug, Default)]
 pub(crate) struct Matching {

@@ -1,11 +1,13 @@
 //! Who is no member leads nobody: a leader that is not among the new voters steps down when their membership is committed
-//! (thesis 4.2.2; rule RM4). Clients would notice only when it goes on beside another one.
+//! (thesis 4.2.2; rule RM4). Clients would notice only when it goes on beside another one. And who decides at a position is not
+//! changed by putting a snapshot in the place of what goes before.
 
 use rashomon_node::api::NodeId;
 
 use super::mirror::Mirror;
-use super::{Findings, Law, name};
+use super::{Findings, Law, Voters, name};
 
+const SNAPSHOT: Law = ("a snapshot holds who decides at its end", "Raft 7; thesis 5.1");
 const LAW: Law = ("who is no member leads nobody", "thesis 4.2.2");
 
 /// A node leads by this log, which it holds to be committed up to `commit`.
@@ -15,6 +17,22 @@ pub(crate) fn check(findings: &mut Findings, node: usize, id: NodeId, log: &Mirr
     if from <= commit && !is_member {
         findings.broke(LAW, || {
             format!("{} leads, although the members are {:?}, committed at {from}", name(node), voters.groups)
+        });
+    }
+}
+
+/// A node puts a snapshot in the place of its log up to `index`, by which these decide from there on.
+pub(crate) fn compacted(findings: &mut Findings, node: usize, log: &Mirror, index: u64, voters: &Voters) {
+    if let Some(known) = log.voters_at(index)
+        && **known != *voters
+    {
+        findings.broke(SNAPSHOT, || {
+            format!(
+                "by {}'s log {:?} decide at {index}, by its snapshot {:?}",
+                name(node),
+                known.groups,
+                voters.groups
+            )
         });
     }
 }

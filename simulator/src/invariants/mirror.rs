@@ -90,6 +90,12 @@ impl Mirror {
         (from, Rc::clone(voters))
     }
 
+    /// Who decides at a position, where this log says so.
+    pub(crate) fn voters_at(&self, index: u64) -> Option<&Rc<Voters>> {
+        let is_known = index >= self.base.0 && index <= self.last();
+        self.voters.iter().rev().find(|(from, _)| is_known && *from <= index).map(|(_, voters)| voters)
+    }
+
     fn offset(&self, index: u64) -> Option<usize> {
         usize::try_from(index.checked_sub(self.base.0 + 1)?).ok()
     }

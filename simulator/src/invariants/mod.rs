@@ -13,6 +13,7 @@ mod digests;
 mod durability;
 mod established;
 mod freshness;
+mod inspect;
 mod matching;
 mod members;
 mod mirror;
@@ -24,177 +25,25 @@ pub mod raft;
 mod recovery;
 mod sequences;
 mod spoken;
+mod vouching;
 pub mod zab;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::hash::{Hash, Hasher};
-use std::rc::Rc;
 
 use rashomon_histories::Nanos;
-use rashomon_nemesis::{Capability, NodeId as NodeName};
-use rashomon_node::api::{NodeId, Operation, RegisterOperation, Role};
-use rashomon_node::machine::{Command, Machine};
-use rashomon_node::protocol::{OperationId, Protocol, Ticket, View};
+use rashomon_nemesis::NodeId as NodeName;
+use rashomon_node::api::{NodeId, Sessioned};
+use rashomon_node::machine::Machine;
+use rashomon_node::protocol::{OperationId, Ticket, View};
 use rashomon_node::replica::{Output, Replica};
-use rustc_hash::FxHasher;
 use serde::Serialize;
 
+pub(crate) use inspect::Electors;
+use inspect::of_bytes;
+pub use inspect::{Entry, Inspect, Said, Voters, fingerprint};
 use mirror::Mirror;
-
-/// Whose votes weigh what before any log says who decides. Who is not in it has none.
-pub(crate) type Electors = BTreeMap<NodeId, u64>;
-
-/// Who decides together: of each group a majority (joint consensus, Raft 6); without a group, of the electors.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Voters {
-    /// The groups.
-    pub groups: Vec<Vec<NodeId>>,
-}
-
-impl Voters {
-    /// Whether those that `have` it are a majority of each group, or by weight of the electors where there is no group.
-    pub(crate) fn decide(&self, electors: &Electors, have: impl Fn(NodeId) -> bool) -> bool {
-        let is_majority =
-            |group: &[NodeId]| group.iter().filter(|node| have(**node)).count() * 2 > group.len();
-        match self.groups.is_empty() {
-            true => {
-                let weight: u64 =
-                    electors.iter().filter(|(node, _)| have(**node)).map(|(_, weight)| weight).sum();
-                2 * weight > electors.values().sum()
-            }
-            false => self.groups.iter().all(|group| is_majority(group)),
-        }
-    }
-}
-
-/// What a record says to somebody who checks, in words that fit every protocol.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
-    /// From now on it is in this term (ballot, epoch), and has promised itself to nobody, or to this node.
-    Promise {
-        /// The term.
-        term: u64,
-        /// To whom.
-        to: Option<NodeId>,
-    },
-    /// This entry stands in the log, and nothing after it.
-    Entry(Entry),
-    /// So does this one, and from here on these decide.
-    Voters(Entry, Rc<Voters>),
-    /// The log begins after this position, whose entry had this term.
-    Base {
-        /// The position.
-        index: u64,
-        /// The term.
-        term: u64,
-        /// Who decides from there on; none: who did so at first.
-        voters: Option<Rc<Voters>>,
-    },
-    /// The log ends with this position.
-    End {
-        /// The position.
-        last: u64,
-    },
-    /// This was accepted in a slot, in this ballot; such are no log: slots come in any order.
-    Accepted {
-        /// The slot.
-        slot: u64,
-        /// The ballot.
-        ballot: u64,
-        /// Of its value; equal values have equal fingerprints.
-        fingerprint: u64,
-    },
-    /// All slots up to this one are known to be chosen.
-    Settled {
-        /// The last of them.
-        to: u64,
-    },
-    /// The history before this epoch was taken over.
-    Entered {
-        /// The epoch.
-        epoch: u64,
-    },
-    /// Nothing that is checked.
-    Nothing,
-}
-
-/// An entry, as far as it is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Where it stands.
-    pub index: u64,
-    /// The term that made it.
-    pub term: u64,
-    /// Of its content; equal content has equal fingerprints.
-    pub fingerprint: u64,
-}
-
-/// How a protocol shows itself to those who check. One file per protocol.
-pub trait Inspect: Protocol {
-    /// Whether the term that a node speaks of never falls while it runs.
-    const TERM_RISES: bool = true;
-
-    /// What its messages are called in their written form: what directed schedules may look for, and take into their hands.
-    const MESSAGES: &'static [&'static str];
-    /// What its records are called: what they may wait for.
-    const RECORDS: &'static [&'static str];
-    /// What it does when it is asked to, beside serving clients.
-    const ASKS: &'static [Capability] = &[];
-
-    /// Whether the term of which its view speaks is on disk before anything said in it leaves.
-    const TERM_LASTS: bool = false;
-
-    /// Whether slots are chosen one by one, by votes that records tell of.
-    const CHOOSES: bool = false;
-
-    /// Whether its leaders serve only once others have entered their epoch, which records tell of.
-    const ENTERS: bool = false;
-
-    /// Whether nodes may take part without a vote, for good.
-    const OBSERVERS: bool = false;
-
-    /// The promise that it goes by, where records tell of it slot by slot.
-    fn promised(&self) -> Option<u64> {
-        None
-    }
-
-    /// What a record says.
-    fn said(record: &Self::Record) -> Said;
-
-    /// The term (ballot, epoch) in which this node leads, as a number that no two leaders may share.
-    fn office(&self, _node: NodeId) -> Option<u64> {
-        let View { role, term, .. } = self.view();
-        (role == Role::Leader).then_some(term)
-    }
-}
-
-/// Of a command; `None` is an entry that only the protocol cares for.
-pub fn fingerprint(command: Option<&Command>) -> u64 {
-    let mut hasher = FxHasher::default();
-    let Some(command) = command else { return 0 };
-    command.author.hash(&mut hasher);
-    // The common case without a buffer.
-    let Operation::Register(key, operation) = &command.operation else {
-        of_bytes(&command.operation).hash(&mut hasher);
-        return hasher.finish() | 1;
-    };
-    key.hash(&mut hasher);
-    let words = match operation {
-        RegisterOperation::Read => [0, 0, 0],
-        RegisterOperation::Write(value) => [1, *value, 0],
-        RegisterOperation::Cas { old, new } => [2, *old, *new],
-        RegisterOperation::Create(value) => [3, *value, 0],
-    };
-    words.hash(&mut hasher);
-    hasher.finish() | 1
-}
-
-/// Of anything that nodes write.
-fn of_bytes(data: &impl Serialize) -> u64 {
-    let mut hasher = FxHasher::default();
-    postcard::to_stdvec(data).expect("what nodes write is plain data").hash(&mut hasher);
-    hasher.finish() | 1
-}
+use promises::Promise;
+pub use vouching::Vouched;
 
 /// An invariant that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -239,7 +88,7 @@ struct Seen {
     /// Its log on disk, as far as the node was told that it is.
     disk: Mirror,
     /// Its term and promise on disk.
-    promise: Option<(u64, Option<NodeId>)>,
+    promise: Promise,
     /// Handed to the disk and not reported yet: ticket, whether it replaces the log, records.
     under_way: VecDeque<(Ticket, bool, Vec<Said>)>,
     /// As after the last step; `None` after a restart.
@@ -325,7 +174,7 @@ impl Invariants {
         self.established.forgotten(node);
         let seen = &mut self.nodes[node];
         seen.disk = Mirror::default();
-        seen.promise = None;
+        seen.promise = Promise::default();
         seen.under_way.clear();
         seen.spoken = spoken::Spoken::default();
     }
@@ -341,11 +190,11 @@ impl Invariants {
     pub fn restored<P: Inspect>(&mut self, now: Nanos, node: usize, records: &[P::Record]) {
         self.findings.now = now;
         let mut mirror = Mirror::default();
-        let (mut promise, mut entered) = (None, 0);
+        let (mut promise, mut entered) = (Promise::default(), 0);
         let records: Vec<Said> = records.iter().map(P::said).collect();
         for said in &records {
             match said {
-                Said::Promise { term, to } => promise = Some((*term, *to)),
+                Said::Promise { term, to } => promise = (*term, *to),
                 Said::Entered { epoch } => entered = *epoch,
                 said => drop(mirror.hear(said)),
             }
@@ -369,6 +218,9 @@ impl Invariants {
         let voters = self.nodes[node].memory.voters();
         self.written::<P>(node, output);
         let view = replica.core().view();
+        if !P::CHOOSES {
+            matching::written_down(&mut self.findings, node, view.last, &self.nodes[node].memory);
+        }
         let before = self.nodes[node].view.replace(view);
         monotone::check(&mut self.findings, node, P::TERM_RISES, before.as_ref(), &view);
         if P::TERM_LASTS {
@@ -380,7 +232,7 @@ impl Invariants {
                 spoken.holds(output.ticket, view.term);
             }
         }
-        let id = NodeId(u32::try_from(node + 1).expect("a cluster has few nodes"));
+        let id = id_of(node);
         let office = replica.core().office(id);
         if office.is_some() {
             members::check(&mut self.findings, node, id, &self.nodes[node].memory, view.commit);
@@ -394,15 +246,24 @@ impl Invariants {
                 self.established.leads(&mut self.findings, node, office, &self.electors);
             }
         }
-        if let Some(promised) = replica.core().promised() {
-            self.acceptors.goes_by(&mut self.findings, node, promised);
-        }
+        let on_disk = self.promise_on_disk::<P>(node);
+        promises::goes_by(&mut self.findings, node, on_disk, replica.core().promise());
         if before.is_none_or(|before| before.commit < view.commit) {
             let deciding = (&*voters, &self.electors);
             self.committed.learn(&mut self.findings, node, (view.term, view.commit), deciding, &self.nodes);
         }
         if !output.applied.is_empty() {
-            self.decisions.applied(&mut self.findings, node, &output.applied);
+            let (acceptors, electors) = (&self.acceptors, &self.electors);
+            self.decisions.applied(
+                &mut self.findings,
+                node,
+                &output.applied,
+                |findings, index, fingerprint| {
+                    if P::CHOOSES {
+                        acceptors.chosen(findings, node, (index, fingerprint), electors);
+                    }
+                },
+            );
             self.digests.check(&mut self.findings, node, replica.machine());
             self.sequences.applied(&mut self.findings, node, &output.applied, replica.machine());
         }
@@ -413,6 +274,29 @@ impl Invariants {
             }
             self.acknowledgements.given(&mut self.findings, node, output);
         }
+    }
+
+    fn promise_on_disk<P: Inspect>(&self, node: usize) -> Promise {
+        if P::CHOOSES { (self.acceptors.promised(node), None) } else { self.nodes[node].promise }
+    }
+
+    /// A message leaves a node.
+    pub fn sends<P: Inspect>(&mut self, now: Nanos, (from, to): (usize, NodeId), message: &P::Message) {
+        let vouched = P::vouches(message, id_of(from), to);
+        if vouched == Vouched::Nothing {
+            return;
+        }
+        self.findings.now = now;
+        let promise = self.promise_on_disk::<P>(from);
+        let Self { acceptors, established, .. } = self;
+        let disk = vouching::Disk { promise, log: &self.nodes[from].disk, acceptors, established };
+        vouching::check(&mut self.findings, from, &vouched, &disk);
+    }
+
+    /// A client has been told that this surely did not happen.
+    pub fn refused(&mut self, now: Nanos, sessioned: Sessioned) {
+        self.findings.now = now;
+        self.sequences.refused(&mut self.findings, sessioned);
     }
 
     /// A node takes in a read that is to be linearizable.
@@ -435,7 +319,7 @@ impl Invariants {
                 if let Said::Entered { epoch } = said {
                     self.established.entered(node, epoch);
                 } else if let Said::Promise { term, to } = said {
-                    seen.promise = Some((term, to));
+                    seen.promise = (term, to);
                     self.promises.made(&mut self.findings, node, term, to);
                 } else {
                     // A gap was told when it was written.
@@ -464,7 +348,12 @@ impl Invariants {
         let said: Vec<Said> = output.persist.iter().map(P::said).collect();
         let seen = &mut self.nodes[node];
         if output.replaces {
-            seen.memory = Mirror::default();
+            let before = std::mem::take(&mut seen.memory);
+            for said in &said {
+                if let Said::Base { index, voters: Some(voters), .. } = said {
+                    members::compacted(&mut self.findings, node, &before, *index, voters);
+                }
+            }
         }
         for said in &said {
             if seen.memory.hear(said).is_err() {
@@ -476,6 +365,10 @@ impl Invariants {
         }
         seen.under_way.push_back((output.ticket, output.replaces, said));
     }
+}
+
+fn id_of(position: usize) -> NodeId {
+    NodeId(u32::try_from(position + 1).expect("a cluster has few nodes"))
 }
 
 /// The node at this position, as people call it.

@@ -5,10 +5,11 @@ use rashomon_nemesis::Capability;
 use rashomon_node::api::{NodeId, Role};
 use rashomon_node::paxos::Paxos;
 use rashomon_node::paxos::basic::Ballot;
-use rashomon_node::paxos::message::{Record, Value};
+use rashomon_node::paxos::message::{Message, Record, Value};
 use rashomon_node::protocol::Protocol as _;
 
-use super::{Inspect, Said, fingerprint};
+use super::promises::Promise;
+use super::{Inspect, Said, Vouched, fingerprint};
 
 impl Inspect for Paxos {
     const CHOOSES: bool = true;
@@ -59,8 +60,20 @@ impl Inspect for Paxos {
         }
     }
 
-    fn promised(&self) -> Option<u64> {
-        Some(office(self.acceptor().promised()))
+    fn promise(&self) -> Promise {
+        (office(self.acceptor().promised()), None)
+    }
+
+    fn vouches(message: &Message, _: NodeId, _: NodeId) -> Vouched {
+        match message {
+            Message::Prepare { ballot, .. } | Message::Promise { ballot, .. } => {
+                Vouched::Promise { term: office(*ballot), to: None }
+            }
+            Message::Accepted { ballot, first, last } => {
+                Vouched::Accepted { ballot: office(*ballot), slots: first.0..=last.0 }
+            }
+            _ => Vouched::Nothing,
+        }
     }
 
     /// A leader's ballot is a round and its own name (PP1).

@@ -3,12 +3,14 @@
 use std::rc::Rc;
 
 use rashomon_nemesis::Capability;
+use rashomon_node::api::NodeId;
 use rashomon_node::raft::Raft;
 use rashomon_node::raft::log::Payload;
 use rashomon_node::raft::membership::Membership;
-use rashomon_node::raft::message::Record;
+use rashomon_node::raft::message::{Body, Message, Record};
 
-use super::{Entry, Inspect, Said, Voters, fingerprint, of_bytes};
+use super::promises::Promise;
+use super::{Entry, Inspect, Said, Voters, Vouched, fingerprint, of_bytes};
 
 impl Inspect for Raft {
     const TERM_LASTS: bool = true;
@@ -35,6 +37,24 @@ impl Inspect for Raft {
     ];
     const RECORDS: &'static [&'static str] = &["HardState", "Entry", "Snapshot"];
     const ASKS: &'static [Capability] = &[Capability::Leadership, Capability::Members];
+
+    fn promise(&self) -> Promise {
+        let hard = self.hard_state();
+        (hard.term.0, hard.vote)
+    }
+
+    fn vouches(message: &Message, from: NodeId, to: NodeId) -> Vouched {
+        let term = message.term.0;
+        match &message.body {
+            Body::Vote { .. } => Vouched::Promise { term, to: Some(from) },
+            Body::VoteReply { granted: true } => Vouched::Promise { term, to: Some(to) },
+            Body::VoteReply { granted: false } | Body::HeartbeatReply { .. } | Body::StaleTerm => {
+                Vouched::Promise { term, to: None }
+            }
+            Body::Appended { matched } => Vouched::Entries { term, last: matched.0 },
+            _ => Vouched::Nothing,
+        }
+    }
 
     fn said(record: &Record) -> Said {
         match record {

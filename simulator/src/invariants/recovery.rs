@@ -1,14 +1,11 @@
 //! What a node was told is durable is there after a restart (RP1 of the rules; Raft Figure 2, "persistent state"). A node
 //! that starts on less must not start at all.
 
-use rashomon_node::api::NodeId;
-
 use super::mirror::Mirror;
+use super::promises::{Promise, covers};
 use super::{Findings, Law, name};
 
 const LAW: Law = ("what was durable is read back", "Raft Figure 2: persistent state on all servers");
-
-type Promise = Option<(u64, Option<NodeId>)>;
 
 /// What was durable when the node died, or would have been after each batch under way; and what it started on.
 pub(crate) fn check(
@@ -17,14 +14,7 @@ pub(crate) fn check(
     (durable, promised): (&[Mirror], Promise),
     (found, promise): (&Mirror, Promise),
 ) {
-    let lost_promise = match (promised, promise) {
-        (Some((term, _)), None) => term > 0,
-        (Some((before, to)), Some((after, found))) => {
-            after < before || (after == before && to.is_some() && found != to)
-        }
-        (None, _) => false,
-    };
-    if lost_promise {
+    if !covers(promise, promised) {
         findings.broke(LAW, || format!("{} had promised {promised:?} and starts on {promise:?}", name(node)));
     }
     if !durable.iter().any(|durable| is_there(durable, found)) {

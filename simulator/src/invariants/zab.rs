@@ -1,9 +1,11 @@
 //! ZAB, shown to those who check: an epoch is a term, a transaction an entry of its epoch.
 
+use rashomon_node::api::NodeId;
 use rashomon_node::zab::Zab;
-use rashomon_node::zab::message::Record;
+use rashomon_node::zab::message::{Down, Frame, Message, Record, Up};
 
-use super::{Entry, Inspect, Said, fingerprint};
+use super::promises::Promise;
+use super::{Entry, Inspect, Said, Vouched, fingerprint};
 
 impl Inspect for Zab {
     const ENTERS: bool = true;
@@ -33,6 +35,23 @@ impl Inspect for Zab {
     ];
     const RECORDS: &'static [&'static str] =
         &["AcceptedEpoch", "CurrentEpoch", "Transaction", "Truncated", "Checkpoint"];
+
+    fn promise(&self) -> Promise {
+        (self.epochs().0.0, None)
+    }
+
+    fn vouches(message: &Message, _: NodeId, _: NodeId) -> Vouched {
+        match message {
+            Message::Up(Frame { body: Up::AckEpoch { epoch, .. }, .. })
+            | Message::Down(Frame { body: Down::NewEpoch { epoch }, .. }) => {
+                Vouched::Promise { term: epoch.0, to: None }
+            }
+            Message::Up(Frame { body: Up::AckNewLeader { epoch }, .. }) => {
+                Vouched::Entered { epoch: epoch.0 }
+            }
+            _ => Vouched::Nothing,
+        }
+    }
 
     fn said(record: &Record) -> Said {
         match record {

@@ -188,6 +188,14 @@ impl<P: Inspect> World<P> {
 
     fn finish(&mut self, index: usize, called: Result<Reply, CallError>) {
         let keeps_connection = vocabulary::keeps_connection(&called);
+        let client = &self.clients[index];
+        if let Err(error) = &called
+            && error.is_definite()
+            && let Some(sessioned) =
+                client.open.as_ref().and_then(|open| client.attempts.sessioned(&open.call))
+        {
+            self.invariants.refused(self.now, sessioned);
+        }
         let is_late = self.clients[index].open.as_ref().is_some_and(|open| self.now >= open.end);
         let outcome = match &called {
             Ok(reply) => vocabulary::outcome(Ok(reply.clone()), is_late),

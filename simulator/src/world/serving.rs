@@ -77,6 +77,8 @@ impl<P: Inspect> World<P> {
             unreachable!("it was just seen to be starting")
         };
         host.disk.complete();
+        self.check_synced(node);
+        let host = &mut self.nodes[node];
         let Recovered { records, incarnation, .. } = *recovered;
         self.invariants.restored::<P>(self.now, node, &records);
         let now = host.clock.read(self.now);
@@ -207,14 +209,7 @@ impl<P: Inspect> World<P> {
         }
         let Some(ticket) = host.end_writing(self.now) else { return };
         host.disk.complete();
-        let (bytes, names) = host.disk.at_risk();
-        if bytes > 0 || names > 0 {
-            let detail = format!(
-                "n{} is told that all is durable, with {bytes} bytes and {names} names of segments not synced",
-                node + 1
-            );
-            self.invariants.report(self.now, SYNCED, detail);
-        }
+        self.check_synced(node);
         self.add(node, What::Written);
         self.observe_durable(node, ticket);
         let host = &mut self.nodes[node];
@@ -226,6 +221,18 @@ impl<P: Inspect> World<P> {
             self.handle_if_free(node);
         }
         self.write(node);
+    }
+
+    /// What a node rests on, as of now, would survive a power loss.
+    fn check_synced(&mut self, node: usize) {
+        let (bytes, names) = self.nodes[node].disk.at_risk();
+        if bytes > 0 || names > 0 {
+            let detail = format!(
+                "n{} takes all for durable, with {bytes} bytes and {names} names of segments not synced",
+                node + 1
+            );
+            self.invariants.report(self.now, SYNCED, detail);
+        }
     }
 
     fn on_durable(&mut self, node: usize, ticket: Ticket) {
@@ -321,6 +328,7 @@ impl<P: Inspect> World<P> {
 
     fn send(&mut self, from: usize, messages: Vec<(NodeId, P::Message)>) {
         for (to, message) in messages {
+            self.invariants.sends::<P>(self.now, (from, to), &message);
             let to = (to.0 - 1) as usize;
             if !self.passes_hands(from, to, &message) {
                 continue;
