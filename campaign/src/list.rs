@@ -9,6 +9,7 @@ use crate::cli::ListArgs;
 use crate::exit::{BadInput, Outcome};
 use crate::replay::given::Given;
 use crate::systems::System;
+use crate::zoo::processes::arguments_of;
 
 /// One line of a list.
 #[derive(Debug, Serialize)]
@@ -111,10 +112,7 @@ fn defects() -> Vec<Entry> {
 
 /// The run that shows it.
 fn command_for(defect: Defect) -> String {
-    let protocol = defect.protocol().filter(|own| *own != "raft").map(|own| format!(" --protocol {own}"));
-    let command =
-        format!("rashomon run{} --defect {defect} {}", protocol.unwrap_or_default(), defect.flags());
-    command.trim_end().to_owned()
+    format!("rashomon run {}", arguments_of(defect, &[]).join(" "))
 }
 
 fn codes() -> Vec<Entry> {

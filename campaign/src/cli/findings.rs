@@ -111,7 +111,7 @@ pub struct ZooArgs {
     /// Write the table as Markdown.
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
-    /// Real processes: further arguments of every run, after `--`.
+    /// Real processes: further arguments of every run, after `--`; they win over those that a bug needs (`list defects`).
     #[arg(last = true)]
     pub run: Vec<String>,
 }

@@ -49,6 +49,8 @@ pub struct Cage {
     pub title: String,
     /// Whether real processes can show it.
     pub reachable: bool,
+    /// The arguments that its runs had before those of every run.
+    pub arguments: Vec<String>,
     /// Its runs.
     pub visits: Vec<Visit>,
 }
@@ -72,10 +74,15 @@ pub(super) fn command(args: &ZooArgs) -> anyhow::Result<Outcome> {
     let arguments = arguments(args);
     let mut zoo = Zoo { arguments, cages: Vec::new() };
     if args.clean > 0 {
-        let mut cage =
-            Cage { defect: None, title: "the sound node".to_owned(), reachable: true, visits: Vec::new() };
+        let mut cage = Cage {
+            defect: None,
+            title: "the sound node".to_owned(),
+            reachable: true,
+            arguments: Vec::new(),
+            visits: Vec::new(),
+        };
         for seed in args.first_seed..args.first_seed + args.clean {
-            cage.visits.push(visit(&zoo.arguments, None, seed, &args.store)?);
+            cage.visits.push(visit(&[], &zoo.arguments, "sound", seed, &args.store)?);
         }
         zoo.cages.push(cage);
     }
@@ -85,11 +92,12 @@ pub(super) fn command(args: &ZooArgs) -> anyhow::Result<Outcome> {
             defect: Some(description.id.to_owned()),
             title: description.title.to_owned(),
             reachable: description.reachable,
+            arguments: arguments_of(defect, &zoo.arguments),
             visits: Vec::new(),
         };
         let seeds = if description.reachable { args.seeds } else { 0 };
         for seed in args.first_seed..args.first_seed + seeds {
-            cage.visits.push(visit(&zoo.arguments, Some(defect), seed, &args.store)?);
+            cage.visits.push(visit(&cage.arguments, &zoo.arguments, defect.id(), seed, &args.store)?);
         }
         zoo.cages.push(cage);
     }
@@ -133,18 +141,22 @@ fn arguments(args: &ZooArgs) -> Vec<String> {
     ["--duration".to_owned(), duration].into_iter().chain(args.run.iter().cloned()).collect()
 }
 
-fn visit(arguments: &[String], defect: Option<Defect>, seed: u64, store: &Path) -> anyhow::Result<Visit> {
+/// What a run needs to show this bug, as it is typed: the bug, its protocol where that is not the default, and its own flags,
+/// but for those that are `given` already.
+pub fn arguments_of(defect: Defect, given: &[String]) -> Vec<String> {
+    let protocol = defect.protocol().filter(|own| *own != "raft").map(|own| ["--protocol", own]);
+    let flags: Vec<&str> = defect.flags().split_whitespace().collect();
+    let is_given = |flag: &str| given.iter().any(|one| one.split('=').next() == Some(flag));
+    let own = flags.chunks(2).filter(|flag| !is_given(flag[0]));
+    let named = protocol.into_iter().chain([["--defect", defect.id()]]).flatten();
+    named.chain(own.flatten().copied()).map(str::to_owned).collect()
+}
+
+fn visit(own: &[String], every: &[String], name: &str, seed: u64, store: &Path) -> anyhow::Result<Visit> {
     let mut command = Command::new("/proc/self/exe");
-    command.args(["run", "--json", "--seed", &seed.to_string(), "--store"]).arg(store).args(arguments);
-    if let Some(defect) = defect {
-        command.args(["--defect", defect.id()]);
-        if let Some(protocol) = defect.protocol() {
-            command.args(["--protocol", protocol]);
-        }
-    }
+    command.args(["run", "--json", "--seed", &seed.to_string(), "--store"]).arg(store).args(own).args(every);
     let output =
         command.stdin(Stdio::null()).stderr(Stdio::piped()).output().context("a run cannot be started")?;
-    let name = defect.map_or("sound", Defect::id);
     let report: Report = serde_json::from_slice(&output.stdout).with_context(|| {
         format!(
             "{name}, seed {seed}: the run gave no report; it said\n{}",
@@ -192,4 +204,48 @@ fn forget(report: &Report) -> anyhow::Result<()> {
             .with_context(|| format!("{}: cannot be removed", report.folder.display()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command as Typed};
+    use crate::plan::Plan;
+
+    /// The plan of a run in the zoo with this bug.
+    fn plan(defect: Defect, given: &[&str]) -> Plan {
+        let given: Vec<String> = given.iter().map(|one| (*one).to_owned()).collect();
+        let typed = ["rashomon", "run"].map(str::to_owned).into_iter();
+        let typed = typed.chain(arguments_of(defect, &given)).chain(given.iter().cloned());
+        match Cli::try_parse_from(typed).unwrap().command {
+            Typed::Run(args) => Plan::resolve(&args, 1).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_bug_that_real_processes_show_is_tried_with_its_own_flags() {
+        for defect in Defect::ALL.into_iter().filter(|defect| defect.description().reachable) {
+            let plan = plan(defect, &["--duration", "30s"]);
+            assert_eq!(plan.defects, [defect.id()]);
+            assert_eq!(plan.protocol.as_deref(), Some(defect.protocol().unwrap_or("raft")), "{defect}");
+            assert_eq!(defect.flags().contains("--workload list"), plan.workload == "list", "{defect}");
+            assert_eq!(defect.flags().contains("--faults kill "), plan.faults == ["kill"], "{defect}");
+            let snapshots = defect.flags().contains("--snapshot-entries 10");
+            assert_eq!(snapshots, plan.snapshot_entries == Some(10), "{defect}");
+            assert_eq!(defect.flags().contains("--nodes 4"), plan.nodes == 4, "{defect}");
+        }
+        let with_flags = |defect: &Defect| defect.description().reachable && !defect.flags().is_empty();
+        assert!(Defect::ALL.iter().filter(|defect| with_flags(defect)).count() >= 4);
+    }
+
+    #[test]
+    fn what_is_given_wins_over_a_bugs_own_flags() {
+        let given = plan(Defect::R32, &["--workload=set", "--snapshot-entries", "30"]);
+        assert_eq!((given.workload.as_str(), given.snapshot_entries), ("set", Some(30)));
+        let half = plan(Defect::R32, &["--workload", "set"]);
+        assert_eq!((half.workload.as_str(), half.snapshot_entries), ("set", Some(10)));
+    }
 }

@@ -35,7 +35,8 @@ fn row(cage: &Cage, arguments: &[String]) -> String {
     let example =
         cage.visits.iter().filter(|visit| visit.found_at.is_some()).min_by_key(|visit| visit.found_at);
     let command = example.map_or("–".to_owned(), |visit| {
-        format!("`rashomon run --defect {id} --seed {} {}`", visit.seed, arguments.join(" "))
+        let (own, every) = (cage.arguments.join(" "), arguments.join(" "));
+        format!("`rashomon run {own} --seed {} {every}`", visit.seed)
     });
     format!(
         "| {id} | {} | {}/{} | {} | {} | {command} |\n",
