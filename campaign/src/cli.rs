@@ -70,7 +70,8 @@ pub struct RunArgs {
     /// How many nodes.
     #[arg(long)]
     pub nodes: Option<u32>,
-    /// How many client processes at a time; each is pinned to one node.
+    /// How many client processes at a time. Each belongs to one node; some go on at the next when they get no answer, a few
+    /// of these now and then without a reason.
     #[arg(long)]
     pub clients: Option<u32>,
     /// Operations asked per second over all clients; 0: as fast as the clients get answers.

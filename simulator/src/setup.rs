@@ -68,7 +68,7 @@ pub enum Given {
 }
 
 /// What clients are used to. Without habits a thread stays with its node, and has a new session after each operation of
-/// unknown outcome, as clients of real runs do.
+/// unknown outcome, as most clients of real runs do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Habits {

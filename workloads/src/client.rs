@@ -1,7 +1,7 @@
 //! The port through which a system is asked.
 //!
 //! A client belongs to one process and one node. It is opened with the process, carries one operation at a time,
-//! and is dropped after `info`, when its process retires. It connects when it is first called, connects again
+//! and is dropped after `info`, when its process retires, or when its process goes on at another node ([`crate::whereabouts`]). It connects when it is first called, connects again
 //! after a definite failure, never retries an operation on its own, and bounds every call by a deadline. The port
 //! knows no runtime: a future is all it asks for.
 

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use rashomon_histories::{Invocation, Kind, Nanos, RecordError, Recorder, Sink, Token, Value};
 use rashomon_workloads::client::Outcome;
 use rashomon_workloads::{
-    Answer, BoxedClient, Connector, Context, ErrorCode, Generator as _, Layout, Phases, completion,
+    Answer, BoxedClient, Connector, Context, ErrorCode, Generator as _, Layout, Phases, Whereabouts,
+    completion,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -67,6 +68,8 @@ pub struct Driver<S, C> {
     connector: Arc<dyn Connector>,
     timeout: Duration,
     processes: Vec<u64>,
+    /// Where clients' habits are drawn from; none: all stay at their nodes.
+    habits: Option<u64>,
 }
 
 /// What asking came to, for one process.
@@ -96,7 +99,14 @@ impl<S: Sink + 'static, C: FnMut() -> Nanos + 'static> Driver<S, C> {
             connector,
             timeout,
             processes,
+            habits: None,
         }
+    }
+
+    /// The same with habits drawn from this seed, until the final reads: some clients go on at other nodes.
+    #[must_use]
+    pub fn with_habits(self, seed: u64) -> Self {
+        Driver { habits: Some(seed), ..self }
     }
 
     /// A handle for those who record, watch or end the phase beside the clients.
@@ -111,6 +121,10 @@ impl<S: Sink + 'static, C: FnMut() -> Nanos + 'static> Driver<S, C> {
     pub async fn phase(&mut self) -> anyhow::Result<()> {
         let mut threads = JoinSet::new();
         for process in &self.processes {
+            let whereabouts = match self.habits {
+                Some(seed) => Whereabouts::new(*process, &self.layout, seed),
+                None => Whereabouts::at_home(*process, &self.layout),
+            };
             let thread = Thread {
                 shared: Rc::clone(&self.shared),
                 completed: Rc::clone(&self.completed),
@@ -119,6 +133,7 @@ impl<S: Sink + 'static, C: FnMut() -> Nanos + 'static> Driver<S, C> {
                 connector: Arc::clone(&self.connector),
                 timeout: self.timeout,
                 process: *process,
+                whereabouts,
                 client: None,
             };
             threads.spawn_local(thread.run());
@@ -135,8 +150,9 @@ impl<S: Sink + 'static, C: FnMut() -> Nanos + 'static> Driver<S, C> {
         }
     }
 
-    /// Begins the final reads, unless the run has failed.
+    /// Begins the final reads, unless the run has failed: those of a node are for the clients that belong to it.
     pub fn begin_final(&mut self) {
+        self.habits = None;
         let mut shared = self.shared.borrow_mut();
         shared.generator.begin_final();
         shared.ended = shared.failure.is_some();
@@ -195,18 +211,21 @@ impl<S: Sink, C: FnMut() -> Nanos> Handle<S, C> {
 }
 
 impl<S: Sink, C: FnMut() -> Nanos> Shared<S, C> {
-    fn ask(&mut self, now: Nanos, process: u64, layout: &Layout) -> Asked {
+    fn ask(&mut self, now: Nanos, process: u64, node: usize, layout: &Layout) -> Asked {
         if self.ended {
             return Asked::Done;
         }
         match self.generator.ask(&Context { now, free: &[process], layout }) {
-            Answer::Operation(operation) => match self.recorder.invoke(operation.clone()) {
-                Ok(token) => Asked::Call(operation, token),
-                Err(error) => {
-                    self.fail(error.to_string());
-                    Asked::Done
+            Answer::Operation(mut operation) => {
+                operation.node = layout.nodes().get(node).cloned();
+                match self.recorder.invoke(operation.clone()) {
+                    Ok(token) => Asked::Call(operation, token),
+                    Err(error) => {
+                        self.fail(error.to_string());
+                        Asked::Done
+                    }
                 }
-            },
+            }
             Answer::Pending { until } => Asked::Wait(until),
             Answer::Done => Asked::Done,
         }
@@ -245,6 +264,7 @@ struct Thread<S, C> {
     connector: Arc<dyn Connector>,
     timeout: Duration,
     process: u64,
+    whereabouts: Whereabouts,
     client: Option<BoxedClient>,
 }
 
@@ -255,7 +275,8 @@ impl<S: Sink, C: FnMut() -> Nanos> Thread<S, C> {
             // Registered before asking, so that a completion in between is not missed.
             let completed = Rc::clone(&self.completed);
             let notified = completed.notified();
-            let asked = self.shared.borrow_mut().ask(self.clock.now(), self.process, &self.layout);
+            let node = self.whereabouts.node_index();
+            let asked = self.shared.borrow_mut().ask(self.clock.now(), self.process, node, &self.layout);
             match asked {
                 Asked::Done => return self.process,
                 Asked::Call(operation, token) => self.call(operation, token).await,
@@ -272,11 +293,15 @@ impl<S: Sink, C: FnMut() -> Nanos> Thread<S, C> {
 
     async fn call(&mut self, operation: Invocation, token: Token) {
         let (connector, process, layout) = (&self.connector, self.process, &self.layout);
-        let client = self.client.get_or_insert_with(|| connector.open(process, layout.node_of(process)));
+        let node = &layout.nodes()[self.whereabouts.node_index()];
+        let client = self.client.get_or_insert_with(|| connector.open(process, node));
         let called = tokio::time::timeout(self.timeout + OVERSTAY, client.call_dyn(&operation)).await;
         let outcome =
             called.unwrap_or_else(|_| Err(ErrorCode::Timeout.with("the client overstayed its deadline")));
         let retires = self.shared.borrow_mut().complete(self.clock.now(), &operation, token, &outcome);
+        if self.whereabouts.ended(&outcome, &self.layout) {
+            self.client = None;
+        }
         if retires {
             self.client = None;
             self.process = self.layout.successor(self.process);

@@ -274,7 +274,7 @@ fn driver(
         Some(adapt) => adapt(connector),
         None => connector,
     };
-    Ok(Driver::new(generator, recorder, clock, layout, connector, plan.timeout()))
+    Ok(Driver::new(generator, recorder, clock, layout, connector, plan.timeout()).with_habits(plan.seed))
 }
 
 type RunClock = Box<dyn FnMut() -> Nanos>;

@@ -178,7 +178,7 @@ impl<P: Inspect> World<P> {
         if called.is_err() && client.attempts.reconnects() {
             client.connection = None;
             if self.setup.habits.changes_node {
-                client.move_to((client.node + 1) % self.nodes.len());
+                client.move_to(self.layout.node_after(client.node));
             }
         }
         let Some(open) = &mut client.open else { return };
@@ -212,7 +212,7 @@ impl<P: Inspect> World<P> {
                 client.attempts = Attempts::new(self.setup.retries);
             }
             if self.setup.habits.changes_node {
-                client.move_to((client.node + 1) % self.nodes.len());
+                client.move_to(self.layout.node_after(client.node));
             }
         }
         let Some(Open { invocation, token, .. }) = client.open.take() else { return };
@@ -253,7 +253,7 @@ impl<P: Inspect> World<P> {
             }
         }
         if self.setup.clients_roam() {
-            client.move_to((node + 1) % self.nodes.len());
+            client.move_to(self.layout.node_after(node));
         }
         self.idle.push(client.process);
     }

@@ -1,8 +1,9 @@
 //! Who is who: threads of asking, the processes that they are by turns, and the node that each is pinned to.
 //!
 //! A run has `clients` threads. Thread *i* starts as process *i*; when its process retires after `info`, it goes
-//! on as that number plus `clients`. Thread *i* talks to node *i mod nodes* for good: so every node keeps clients
-//! of its own, and a leader that is cut off keeps those that trust it.
+//! on as that number plus `clients`. Thread *i* belongs to node *i mod nodes* for good: so every node keeps clients
+//! of its own, and a leader that is cut off keeps those that trust it. Some go elsewhere all the same:
+//! [`crate::whereabouts`].
 
 use std::sync::Arc;
 
@@ -81,6 +82,11 @@ impl Layout {
     pub fn node_index_of(&self, process: u64) -> usize {
         let nodes = self.nodes.len() as u64;
         usize::try_from(self.thread_of(process) % nodes).expect("less than the number of nodes")
+    }
+
+    /// Where a client goes on that leaves this node.
+    pub fn node_after(&self, node: usize) -> usize {
+        (node + 1) % self.nodes.len()
     }
 
     /// The node that this process talks to.
