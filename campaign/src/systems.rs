@@ -5,15 +5,15 @@
 //! language ([`program`]). Clients and probes live with their system here, and nothing outside this folder knows
 //! which system runs. This folder refuses to know what is asked, what breaks and how an arena starts a process.
 //!
-//! Read next: [`description`] (what a file may say), [`template`] (placeholders), [`probe`] (the port), then a client:
+//! Here a system is loaded, named, and held against a plan. Read next: [`description`] (what a file may say), [`template`]
+//! (placeholders), `launch` (what is started), `opening` (who speaks to it), [`probe`] (the port), then a client:
 //! [`mod@reference`], [`etcd`], [`program`].
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rashomon_nemesis::Capability;
-use rashomon_workloads::{Connector, Objects};
+use rashomon_workloads::Objects;
 
 pub mod description;
 pub mod template;
@@ -22,9 +22,11 @@ pub mod argument;
 
 mod check;
 mod cluster;
+mod launch;
 mod locate;
 
 pub mod admin;
+mod opening;
 pub mod probe;
 
 pub mod etcd;
@@ -38,12 +40,12 @@ mod tests;
 pub use admin::Admin;
 pub use cluster::{Cluster, Member};
 pub use description::{Description, StopSignal};
+pub use launch::Launch;
+pub use opening::{ClientSettings, Retries};
 pub use probe::{NodeStatus, Probe};
 
-use argument::Argument;
-use cluster::NodeScope;
-use description::{AdminKind, ClientKind, ProbeKind};
-use template::{Meaningless, Placeholder};
+use description::{AdminKind, ClientKind};
+use template::Meaningless;
 
 /// Largest system file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -118,43 +120,6 @@ fn hint(name: &str) -> String {
 
 fn known() -> String {
     BUILT_IN.map(|(name, _)| name).join(", ")
-}
-
-/// What to start for a node, as data.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Launch {
-    /// The program, found.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub arguments: Vec<String>,
-    /// Environment variables beside those of the run.
-    pub environment: Vec<(String, String)>,
-}
-
-/// What a client does with an operation of unknown outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retries {
-    /// Reports it.
-    Never,
-    /// Repeats it under the same number: it takes effect once at most.
-    SameNumber,
-    /// A planted defect of the client: repeats it under a new number, behind the caller's back.
-    NewNumber,
-}
-
-/// How a run's clients behave.
-#[derive(Clone, Debug)]
-pub struct ClientSettings {
-    /// How long connecting may take; at most the call's deadline.
-    pub connect_timeout: Duration,
-    /// How long a call may take, connecting included.
-    pub call_timeout: Duration,
-    /// What the clients ask for.
-    pub objects: Objects,
-    /// Whether operations of unknown outcome are repeated while there is time, where the system numbers operations.
-    pub retries: Retries,
-    /// Where client programs' standard error goes, appended; none: nowhere.
-    pub log: Option<PathBuf>,
 }
 
 /// A system, ready to be asked how its nodes are run.
@@ -274,122 +239,6 @@ impl System {
         Err(SystemError::Plan { system: self.name().to_owned(), problem })
     }
 
-    /// The node's program on this machine.
-    ///
-    /// # Errors
-    /// [`SystemError::Missing`], with the package to install.
-    pub fn program(&self) -> Result<PathBuf, SystemError> {
-        let node = &self.description.node;
-        locate::program(&node.program, &self.folder).ok_or_else(|| SystemError::Missing {
-            system: self.name().to_owned(),
-            program: node.program.clone(),
-            package: node.package.clone(),
-        })
-    }
-
-    /// What to start for the member at `index`, with these planted defects on.
-    ///
-    /// # Errors
-    /// [`SystemError::Missing`], or [`SystemError::Template`] when a placeholder has no value in this plan.
-    pub fn launch(&self, cluster: &Cluster, index: usize, defects: &[String]) -> Result<Launch, SystemError> {
-        let scope = self.scope(cluster, index);
-        let environment = self.description.node.environment.iter().map(|(name, template)| {
-            let value = template.expand(&scope).map_err(|source| self.template_error(source))?;
-            Ok((name.clone(), value))
-        });
-        Ok(Launch {
-            program: self.program()?,
-            arguments: self.arguments(cluster, index, defects)?,
-            environment: environment.collect::<Result<_, SystemError>>()?,
-        })
-    }
-
-    fn arguments(
-        &self,
-        cluster: &Cluster,
-        index: usize,
-        defects: &[String],
-    ) -> Result<Vec<String>, SystemError> {
-        let node = &self.description.node;
-        let mut arguments = self.expand(&node.arguments, &self.scope(cluster, index))?;
-        for defect in defects {
-            let scope = self.scope(cluster, index).with(Placeholder::Defect, defect);
-            arguments.extend(self.expand(&node.defect_arguments, &scope)?);
-        }
-        if let Some(entries) = cluster.snapshot_entries {
-            let scope = self.scope(cluster, index).with(Placeholder::SnapshotEntries, entries);
-            arguments.extend(self.expand(&node.snapshot_arguments, &scope)?);
-        }
-        Ok(arguments)
-    }
-
-    /// Opens clients to the nodes of `cluster`.
-    ///
-    /// # Errors
-    /// [`SystemError::Template`] when the client program's command line uses a placeholder without a value, and
-    /// [`SystemError::Missing`] when there is no such program.
-    pub fn connector(
-        &self,
-        cluster: &Cluster,
-        settings: &ClientSettings,
-    ) -> Result<Arc<dyn Connector>, SystemError> {
-        let ports = self.description.ports;
-        let addresses = cluster.members.iter();
-        let addresses =
-            addresses.map(|member| (member.id.to_string().into(), member.client_address(ports))).collect();
-        let client = &self.description.client;
-        Ok(match client.kind {
-            ClientKind::RashomonNode => Arc::new(reference::Nodes::new(addresses, settings.clone())),
-            ClientKind::EtcdV3Json => {
-                Arc::new(etcd::Gateways::new(addresses, settings.clone(), client.serializable_reads))
-            }
-            ClientKind::Program => {
-                let commands = self.commands(cluster, &client.command, settings.call_timeout)?;
-                Arc::new(program::Programs::new(commands, settings.clone()))
-            }
-        })
-    }
-
-    /// Asks the nodes of `cluster` for their roles, waiting no longer than `timeout` for each.
-    ///
-    /// # Errors
-    /// As [`System::connector`].
-    pub fn probe(&self, cluster: &Cluster, timeout: Duration) -> Result<Arc<dyn Probe>, SystemError> {
-        let ports = self.description.ports;
-        let addresses = cluster.members.iter();
-        let addresses = addresses.map(|member| (member.id, member.client_address(ports))).collect();
-        Ok(match self.description.probe.kind {
-            ProbeKind::RashomonNode => Arc::new(reference::StatusProbe::new(addresses, timeout)),
-            ProbeKind::EtcdV3Json => Arc::new(etcd::StatusProbe::new(addresses, timeout)),
-            ProbeKind::Port => Arc::new(probe::PortProbe::new(addresses, timeout)),
-            ProbeKind::Program => {
-                let commands = self.commands(cluster, &self.description.probe.command, timeout)?;
-                Arc::new(watcher::ProgramProbe::new(commands, timeout))
-            }
-        })
-    }
-
-    /// Asks the nodes of `cluster` for another leader or other members, waiting no longer than `timeout` for each answer;
-    /// `None` where the system can be asked for nothing.
-    pub fn admin(&self, cluster: &Cluster, timeout: Duration) -> Option<Arc<dyn Admin>> {
-        let admin = self.description.admin.as_ref()?;
-        let ports = self.description.ports;
-        Some(match admin.kind {
-            AdminKind::RashomonNode => {
-                let members = cluster.members.iter();
-                let addresses = members.map(|member| (member.id, member.client_address(ports))).collect();
-                Arc::new(reference::AdminCalls::new(addresses, timeout))
-            }
-            AdminKind::Program => Arc::new(admin::Commands {
-                system: self.clone(),
-                cluster: cluster.clone(),
-                timeout,
-                leadership: admin.leadership_command.clone(),
-                members: admin.members_command.clone(),
-            }),
-        })
-    }
-
     /// What it does when it is asked to, under this protocol.
     pub fn asks(&self, protocol: Option<&str>) -> Vec<Capability> {
         let Some(admin) = &self.description.admin else { return Vec::new() };
@@ -400,44 +249,6 @@ impl System {
         };
         let all = [Capability::Leadership, Capability::Members].into_iter().zip(can);
         all.filter(|(_, can)| *can).map(|(capability, _)| capability).collect()
-    }
-
-    /// One command line per node; the process number is left for later.
-    fn commands(
-        &self,
-        cluster: &Cluster,
-        arguments: &[Argument],
-        timeout: Duration,
-    ) -> Result<Vec<program::Command>, SystemError> {
-        let of_member = |(index, member): (usize, &Member)| {
-            let scope = self
-                .scope(cluster, index)
-                .with(Placeholder::TimeoutMs, timeout.as_millis())
-                .with(Placeholder::Process, program::PROCESS_MARK);
-            let mut words = self.expand(arguments, &scope)?.into_iter();
-            let name = words.next().unwrap_or_default();
-            let found = locate::program(&name, &self.folder).ok_or_else(|| SystemError::Missing {
-                system: self.name().to_owned(),
-                program: name,
-                package: None,
-            })?;
-            Ok(program::Command { node: member.id, program: found, arguments: words.collect() })
-        };
-        cluster.members.iter().enumerate().map(of_member).collect()
-    }
-
-    fn scope<'a>(&self, cluster: &'a Cluster, index: usize) -> NodeScope<'a> {
-        NodeScope::new(cluster, self.description.ports, &self.folder, index)
-    }
-
-    fn expand(&self, arguments: &[Argument], scope: &NodeScope<'_>) -> Result<Vec<String>, SystemError> {
-        let expanded: Result<Vec<Vec<String>>, Meaningless> =
-            arguments.iter().map(|argument| argument.expand(scope)).collect();
-        expanded.map(|words| words.concat()).map_err(|source| self.template_error(source))
-    }
-
-    fn template_error(&self, source: Meaningless) -> SystemError {
-        SystemError::Template { system: self.name().to_owned(), source }
     }
 
     /// Where its description comes from: a file, or `built in: NAME`.
