@@ -36,6 +36,8 @@ pub(crate) struct Node<P: Protocol> {
     pub(crate) busy_until: Nanos,
     /// The earliest wake-up planned and not yet due.
     pub(crate) wake_planned: Option<Nanos>,
+    /// What the node wanted by its clock when a wake-up was planned last: while it wants nothing else, there is nothing to plan.
+    pub(crate) wake_wanted: Option<Millis>,
     pub(crate) disk_slow: bool,
     /// Whether its disk was damaged beyond what a crash does.
     pub(crate) rotten: bool,
@@ -103,6 +105,7 @@ impl<P: Protocol> Node<P> {
             slow: None,
             busy_until: Nanos(0),
             wake_planned: None,
+            wake_wanted: None,
             disk_slow: false,
             rotten: false,
             lost: false,
@@ -131,6 +134,12 @@ impl<P: Protocol> Node<P> {
     /// Whether it handles at once what comes in.
     pub(crate) fn is_free(&self, now: Nanos) -> bool {
         !self.paused && self.busy_until <= now
+    }
+
+    /// Its clock jumps ahead and goes on at another rate: what it wanted by it comes at another moment.
+    pub(crate) fn step_clock(&mut self, now: Nanos, ahead_ms: u64, rate_ppm: i64) {
+        self.clock.step(now, ahead_ms, rate_ppm);
+        self.wake_wanted = None;
     }
 
     /// Puts something into the sockets, unless they are full.

@@ -7,6 +7,7 @@
 //! own writes there.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::iter;
 
 use crate::api::{Refusal, RefusalCode};
 use crate::machine::{Author, Command};
@@ -101,25 +102,23 @@ impl Commands {
 
     /// Takes commands from the queue, at most `count_max`: the leader is given them now.
     pub fn take(&mut self, count_max: usize, now: Millis) -> Vec<Given> {
-        let mut given = Vec::new();
-        while given.len() < count_max
-            && let Some(author) = self.queue.pop_front()
-        {
-            let Some(waiting) = self.open.get_mut(&author) else { continue };
-            waiting.is_queued = false;
-            let is_repeated = waiting.left_at.replace(now).is_some();
-            given.push(Given {
-                command: waiting.command.clone(),
-                is_repeated,
-                operation: waiting.operations[0],
-            });
-        }
-        given
+        iter::from_fn(|| self.next_given(now)).take(count_max).collect()
     }
 
     /// As [`Commands::take`], for protocols whose leaders do not care what was given before.
     pub fn take_commands(&mut self, count_max: usize, now: Millis) -> Vec<Command> {
-        self.take(count_max, now).into_iter().map(|given| given.command).collect()
+        iter::from_fn(|| self.next_given(now)).map(|given| given.command).take(count_max).collect()
+    }
+
+    fn next_given(&mut self, now: Millis) -> Option<Given> {
+        loop {
+            let author = self.queue.pop_front()?;
+            let Some(waiting) = self.open.get_mut(&author) else { continue };
+            waiting.is_queued = false;
+            let is_repeated = waiting.left_at.replace(now).is_some();
+            let (command, operation) = (waiting.command.clone(), waiting.operations[0]);
+            return Some(Given { command, is_repeated, operation });
+        }
     }
 
     /// Gives up on what has waited too long, and says so. `has_leader` tells whether there is one to be given commands.

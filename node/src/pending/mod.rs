@@ -47,9 +47,10 @@ pub struct Patience {
 /// # Panics
 /// When there are fewer values than that, or `count` is 0.
 pub fn reached_by<T: Ord + Copy>(count: usize, values: impl Iterator<Item = T>) -> T {
-    let mut values: SmallVec<[T; 16]> = values.collect();
-    values.sort_unstable_by(|a, b| b.cmp(a));
-    values[count - 1]
+    let mut found = SmallVec::<[T; 8]>::new();
+    found.extend(values);
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    found[count - 1]
 }
 
 /// Takes out what `is_taken`, in the order of its keys.

@@ -48,7 +48,8 @@ impl Electorate {
     /// The highest value that a quorum has reached, each node named once with its own; the default if none.
     pub fn reached<T: Ord + Copy + Default>(&self, values: impl IntoIterator<Item = (NodeId, T)>) -> T {
         let weigh = |(node, value)| self.weights.get(&node).map(|weight| (value, *weight));
-        let mut reached: SmallVec<[(T, u64); 16]> = values.into_iter().filter_map(weigh).collect();
+        let mut reached = SmallVec::<[(T, u64); 8]>::new();
+        reached.extend(values.into_iter().filter_map(weigh));
         reached.sort_unstable_by(|a: &(T, u64), b| b.cmp(a));
         let mut weight = 0;
         for (value, one) in reached {

@@ -350,8 +350,8 @@ impl Invariants {
         if output.replaces {
             let before = std::mem::take(&mut seen.memory);
             for said in &said {
-                if let Said::Base { index, voters: Some(voters), .. } = said {
-                    members::compacted(&mut self.findings, node, &before, *index, voters);
+                if let Said::Base { index, term, voters: Some(voters) } = said {
+                    members::compacted(&mut self.findings, node, &before, (*index, *term), voters);
                 }
             }
         }

@@ -237,7 +237,7 @@ impl<P: Inspect> World<P> {
             Hindrance::Disk => host.disk_slow = true,
             Hindrance::Load { busy_ms } => host.slow = Some(Nanos::from_millis(busy_ms)),
             Hindrance::Clock { ahead_ms, rate_ppm } => {
-                host.clock.step(now, ahead_ms, i64::from(rate_ppm));
+                host.step_clock(now, ahead_ms, i64::from(rate_ppm));
                 self.plan_wake(node);
             }
         }
@@ -255,7 +255,7 @@ impl<P: Inspect> World<P> {
             }
             Hindrance::Load { .. } => host.slow = None,
             Hindrance::Clock { .. } => {
-                host.clock.step(now, 0, 0);
+                host.step_clock(now, 0, 0);
                 self.plan_wake(node);
             }
         }

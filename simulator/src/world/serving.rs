@@ -94,7 +94,7 @@ impl<P: Inspect> World<P> {
             clients: FxHashMap::default(),
             written_out: VecDeque::new(),
         }));
-        host.wake_planned = None;
+        (host.wake_planned, host.wake_wanted) = (None, None);
         self.add(node, What::Started);
         self.plan_wake(node);
     }
@@ -119,7 +119,7 @@ impl<P: Inspect> World<P> {
     pub(super) fn wake(&mut self, node: usize) {
         let host = &mut self.nodes[node];
         if host.wake_planned == Some(self.now) {
-            host.wake_planned = None;
+            (host.wake_planned, host.wake_wanted) = (None, None);
         }
         if host.is_free(self.now) {
             self.tick(node);
@@ -194,7 +194,12 @@ impl<P: Inspect> World<P> {
     pub(super) fn plan_wake(&mut self, node: usize) {
         let host = &mut self.nodes[node];
         let Some(live) = host.live() else { return };
-        let at = host.clock.when(self.now, live.replica.wake_at()).max(host.busy_until).max(self.now);
+        let wanted = live.replica.wake_at();
+        if host.wake_wanted == Some(wanted) {
+            return;
+        }
+        let at = host.clock.when(self.now, wanted).max(host.busy_until).max(self.now);
+        host.wake_wanted = Some(wanted);
         if host.wake_planned.is_none_or(|planned| at < planned) {
             host.wake_planned = Some(at);
             self.queue.plan(at, Due::Wake(node));
@@ -310,13 +315,11 @@ impl<P: Inspect> World<P> {
         }
         let released = live.outbox.hold(ticket, send_durable);
         let position = live.replica.machine().applied();
-        let told: Vec<_> = answers
-            .into_iter()
-            .filter_map(|(id, answer)| Some((live.clients.remove(&id)?, answer)))
-            .collect();
         self.send(node, send);
         self.send(node, released);
-        for (attempt, answer) in told {
+        for (id, answer) in answers {
+            let asked_by = self.nodes[node].live_mut().and_then(|live| live.clients.remove(&id));
+            let Some(attempt) = asked_by else { continue };
             self.add(node, What::Answered { done: answer.is_ok() });
             self.observe_answer(node, &answer);
             self.answer(attempt, Answer::Said(api::Answer { position, outcome: answer }));
