@@ -83,11 +83,24 @@ fn row(cage: &Cage) -> String {
 /// # Errors
 /// [`BadInput`] when the file has no markers; else when it cannot be read or written.
 pub(super) fn replace(path: &Path, tables: &str) -> anyhow::Result<()> {
+    let replaced = with(path, tables)?;
+    std::fs::write(path, replaced).with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+/// Whether [`replace`] will find their place: asked before there are any, which takes long.
+///
+/// # Errors
+/// As it has.
+pub(super) fn check(path: &Path) -> anyhow::Result<()> {
+    with(path, "").map(drop)
+}
+
+fn with(path: &Path, tables: &str) -> anyhow::Result<String> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
     let replaced = replaced(&text, tables)
         .ok_or_else(|| BadInput(format!("{}: it has no line {BEGIN} before a line {END}", path.display())))?;
-    std::fs::write(path, replaced).with_context(|| format!("{}: cannot be written", path.display()))
+    Ok(replaced)
 }
 
 fn replaced(text: &str, tables: &str) -> Option<String> {

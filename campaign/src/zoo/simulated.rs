@@ -96,6 +96,7 @@ pub struct Calm {
 /// Passes when nothing sound was accused and everything expected was found.
 pub(super) fn command(args: &ZooArgs) -> anyhow::Result<Outcome> {
     let table = args.expected.as_deref().map(expected::load).transpose()?;
+    args.record.as_deref().map(record::check).transpose()?;
     let mut zoo = Zoo { duration_ms: u64::try_from(args.duration.as_millis())?, ..Zoo::default() };
     for defect in super::chosen(args)? {
         let ways: &[bool] = match args.schedules {
