@@ -28,6 +28,8 @@ pub(crate) struct Node<P: Protocol> {
     pub(crate) process: Process<P>,
     /// Counts starts of the process, so that what an earlier one was to do is not done by a later one.
     pub(crate) start: u32,
+    /// When it became the server that it is: its disk was taken then, or never. What an earlier one of its name said is not its word.
+    pub(crate) since: Nanos,
     pub(crate) paused: bool,
     /// What waits in sockets while the process sleeps or is busy.
     pub(crate) inbox: VecDeque<Post<P::Message>>,
@@ -100,6 +102,7 @@ impl<P: Protocol> Node<P> {
             disk: SimDisk::default(),
             process: Process::Down("not started yet".into()),
             start: 0,
+            since: Nanos(0),
             paused: false,
             inbox: VecDeque::new(),
             slow: None,

@@ -102,6 +102,35 @@ fn seeds_that_found_something_stay_silent() {
     }
 }
 
+/// A message is repeated up to 1 s late here. Raft 17280 added a member again whose disk had been taken 0.2 s before, and a leader
+/// heard its acknowledgement from the life before: it told the new server that what that does not have is committed.
+#[test]
+fn nobody_hears_what_a_node_said_before_its_disk_was_taken() {
+    let mut wiped_count = 0;
+    for seed in 0..20 {
+        let mut given = Setup::new(seed);
+        given.trace = true;
+        given.faults = ["replace-member", "repeating"].map(|name| find(name).unwrap()).into();
+        let outcome = run("raft", &given);
+        assert_eq!(outcome.broken, [], "seed {seed}");
+        let mut since = vec![Nanos(0); 16];
+        for happening in &outcome.happenings {
+            match &happening.what {
+                What::Died { why } if why.contains("wiped") => {
+                    wiped_count += 1;
+                    since[happening.node] = happening.at;
+                }
+                What::Message { from, sent } => {
+                    let begun = since[*from].max(since[happening.node]);
+                    assert!(*sent >= begun, "seed {seed}: {happening:?}");
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(wiped_count > 20, "{wiped_count}");
+}
+
 /// A sync takes up to 0.2 s here and one on a slow disk up to 10 s, which is begun before the disk is relieved and would end long
 /// after. slow-fsync 92 of ZAB's control group waited 15 s for one, and was called stuck.
 #[test]

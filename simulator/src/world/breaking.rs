@@ -206,8 +206,10 @@ impl<P: Inspect> World<P> {
     }
 
     fn wipe(&mut self, node: usize) -> String {
+        let now = self.now;
         let host = &mut self.nodes[node];
         host.disk.wipe();
+        host.since = now;
         host.settings.first_incarnation = Incarnation(u64::from(host.start) + 1);
         self.die(node, "its disk was wiped".into());
         self.invariants.forgiven(node);

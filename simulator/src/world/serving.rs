@@ -102,7 +102,9 @@ impl<P: Inspect> World<P> {
     /// A message arrives at a node's socket.
     pub(super) fn arrive(&mut self, envelope: Envelope<P::Message>) {
         let Envelope { from, to, sent, message } = envelope;
-        if !self.network.passes(from, to) || self.nodes[to].live().is_none() {
+        // A connection ends with the server at either end of it.
+        let is_of_former_server = sent < self.nodes[from].since.max(self.nodes[to].since);
+        if is_of_former_server || !self.network.passes(from, to) || self.nodes[to].live().is_none() {
             return self.add(to, What::Dropped { from });
         }
         self.add(to, What::Message { from, sent });
