@@ -140,7 +140,10 @@ fn a_nodes_panic_is_a_finding_with_its_schedule_and_is_replayed() {
     let folder = tempfile::tempdir().unwrap();
     // Truncated at every message, a log gets holes, which its own assertions see.
     let plan = "--defect R13 --duration 10s";
-    let (all, _) = ends(sim(folder.path(), &format!("{plan} --seeds 0..6 --all --json")), VIOLATION);
+    let mut quiet = sim(folder.path(), &format!("{plan} --seeds 0..6 --all --json"));
+    quiet.env("RUST_BACKTRACE", "1");
+    let (all, told) = ends(quiet, VIOLATION);
+    assert!(!told.contains("panicked at"), "it is told as a finding and nowhere else: {told}");
     let all = json(all.lines().next().unwrap());
     let panic = |found: &Value| {
         let findings = found["findings"].as_array().unwrap();
@@ -150,6 +153,7 @@ fn a_nodes_panic_is_a_finding_with_its_schedule_and_is_replayed() {
     let found = panicked.expect("one of six seeds ends in a panic");
     let detail = panic(found).unwrap()["detail"].as_str().unwrap().to_owned();
     assert!(detail.starts_with('n') && detail.contains(" panicked: "), "it says whose code: {detail}");
+    assert!(detail.contains("node/src/raft/"), "and where: {detail}");
     assert_eq!(all["seeds"], 6, "the seeds after it are run");
     let (said, _) = ends(sim(folder.path(), &format!("{plan} --seed {} --trace", found["seed"])), VIOLATION);
     assert!(said.contains(PANICKED), "{said}");

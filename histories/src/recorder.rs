@@ -8,10 +8,11 @@
 //! several of these. Callers that record from several tasks put the recorder behind a lock; the time is read
 //! inside it, so order by index is order by time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 
 use crate::event::{Event, Header, Kind, Nanos, Process};
@@ -179,7 +180,7 @@ pub struct Recorder<S, C> {
     next_index: u64,
     last_time: Nanos,
     /// The invocations of the open operations, by index.
-    open: BTreeMap<u64, Event>,
+    open: FxHashMap<u64, Event>,
     /// Client processes that have an operation open.
     busy: BTreeSet<u64>,
     retired: Numbers,
@@ -200,7 +201,7 @@ impl<S: Sink, C: FnMut() -> Nanos> Recorder<S, C> {
             id: RECORDER_COUNT.fetch_add(1, Ordering::Relaxed),
             next_index: 0,
             last_time: Nanos(0),
-            open: BTreeMap::new(),
+            open: FxHashMap::default(),
             busy: BTreeSet::new(),
             retired: Numbers::default(),
             failed,
@@ -292,7 +293,9 @@ impl<S: Sink, C: FnMut() -> Nanos> Recorder<S, C> {
     /// # Errors
     /// [`RecordError::Sink`]; what was written before stays where it is.
     pub fn seal(mut self) -> Result<S, RecordError> {
-        for event in std::mem::take(&mut self.open).into_values() {
+        let mut open: Vec<Event> = std::mem::take(&mut self.open).into_values().collect();
+        open.sort_unstable_by_key(|event| event.index);
+        for event in open {
             self.close(event, Completion::info("open-at-end"))?;
         }
         self.flush()?;

@@ -21,6 +21,7 @@ pub mod swarm;
 
 pub mod invariants;
 pub mod outcome;
+pub mod panics;
 pub mod trace;
 
 mod clients;

@@ -1,7 +1,5 @@
 //! What comes out of a simulated run.
 
-use std::any::Any;
-
 use rashomon_histories::{History, Nanos};
 use rashomon_nemesis::Script;
 use rashomon_nemesis::schedule::Instance;
@@ -41,11 +39,4 @@ pub struct Counts {
     pub fail: u64,
     /// Nobody knows.
     pub info: u64,
-}
-
-/// What a panic said.
-pub fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-    text.unwrap_or_else(|| "without a message".into())
 }

@@ -13,7 +13,6 @@ mod serving;
 mod settling;
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use rashomon_histories::{Event, Header, History, Nanos, Recorder};
@@ -28,6 +27,7 @@ use crate::invariants::{Inspect, Invariants};
 use crate::network::Network;
 use crate::node::{Node, NodeClock};
 use crate::outcome::{Counts, Outcome};
+use crate::panics;
 use crate::queue::{Queue, Slab, Slot};
 use crate::setup::{Given, Setup};
 use crate::trace::{Trace, What};
@@ -196,10 +196,10 @@ impl<P: Inspect> World<P> {
     /// When the world's own code does.
     pub fn run(mut self) -> Outcome {
         // Of what a panic leaves half done only the node itself is in doubt, and nobody looks at that any more.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.live())) {
+        if let Err(said) = panics::catch(|| self.live()) {
             match self.acting {
-                Some(node) => self.end_in_panic(node, &*panic),
-                None => resume_unwind(panic),
+                Some(node) => self.end_in_panic(node, &said),
+                None => panic!("{said}"),
             }
         }
         let events = self.recorder.seal().expect("memory refuses nothing");

@@ -113,7 +113,7 @@ fn nobody_hears_what_a_node_said_before_its_disk_was_taken() {
         given.faults = ["replace-member", "repeating"].map(|name| find(name).unwrap()).into();
         let outcome = run("raft", &given);
         assert_eq!(outcome.broken, [], "seed {seed}");
-        let mut since = vec![Nanos(0); 16];
+        let mut since = [Nanos(0); 16];
         for happening in &outcome.happenings {
             match &happening.what {
                 What::Died { why } if why.contains("wiped") => {

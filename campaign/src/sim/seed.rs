@@ -1,12 +1,10 @@
 //! One seed: its world run and its history judged, in this thread.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use rashomon_checker::models::ForModel;
 use rashomon_checker::{Decode, Judgement, KeyHistory, Options, Verdict, decode, judge_key};
 use rashomon_histories::{History, Nanos};
 use rashomon_simulator::invariants::{Broken, SYSTEM_IMAGE};
-use rashomon_simulator::outcome::panic_text;
+use rashomon_simulator::panics;
 use rashomon_simulator::protocols::Entry;
 use rashomon_simulator::{Outcome, Setup};
 use serde::Serialize;
@@ -55,9 +53,9 @@ pub fn run(plan: &SimPlan, seed: u64, trace: bool) -> Result<Ran, BadInput> {
 /// [`BadInput`] when the history cannot be read as the workload's model has it.
 pub fn of(entry: Entry, setup: &Setup) -> Result<Ran, BadInput> {
     let seed = setup.seed;
-    let outcome = match catch_unwind(AssertUnwindSafe(|| (entry.run)(setup))) {
+    let outcome = match panics::catch(|| (entry.run)(setup)) {
         Ok(outcome) => outcome,
-        Err(panic) => return Ok(panicked(seed, &*panic)),
+        Err(said) => return Ok(panicked(seed, said)),
     };
     let judgement = judged(&outcome.history, setup.workload.model())?;
     let mut findings: Vec<Finding> = outcome.broken.iter().map(internal).collect();
@@ -70,10 +68,10 @@ pub fn of(entry: Entry, setup: &Setup) -> Result<Ran, BadInput> {
 }
 
 /// Nothing is left of a world whose own code panicked, but the seeds after it are run.
-fn panicked(seed: u64, panic: &(dyn std::any::Any + Send)) -> Ran {
+fn panicked(seed: u64, said: String) -> Ran {
     let finding = Finding {
         check: "the simulator panicked".into(),
-        detail: panic_text(panic),
+        detail: said,
         at: Nanos(0),
         visible: false,
     };

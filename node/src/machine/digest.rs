@@ -58,19 +58,31 @@ pub enum Kind {
     Taken,
 }
 
-/// Mixes the words and bytes of one record. The same on every machine and in every version: FNV-1a over the bytes,
+/// Mixes the bytes and words of one record. The same on every machine and in every version: FNV-1a over the bytes,
 /// finished by the mixer of splitmix64.
 pub fn record(bytes: &[u8], words: &[u64]) -> u64 {
+    with(named(bytes), words)
+}
+
+/// The first half of [`record`]: its bytes.
+pub const fn named(bytes: &[u8]) -> u64 {
     const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const FNV_PRIME: u64 = 0x0100_0000_01b3;
     let mut hash = FNV_OFFSET;
-    for byte in bytes {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME);
+    let mut rest = bytes;
+    while let [byte, others @ ..] = rest {
+        hash = (hash ^ *byte as u64).wrapping_mul(FNV_PRIME);
+        rest = others;
     }
-    words.iter().fold(mix(hash), |hash, word| mix(hash ^ mix(*word)))
+    mix(hash)
 }
 
-fn mix(word: u64) -> u64 {
+/// The second half: its words. For many records whose bytes are the same.
+pub fn with(name: u64, words: &[u64]) -> u64 {
+    words.iter().fold(name, |hash, word| mix(hash ^ mix(*word)))
+}
+
+const fn mix(word: u64) -> u64 {
     let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,8 +1,8 @@
 //! The replicated state: objects by name, and the sessions that make a retried operation apply once.
 //!
 //! Pure and deterministic: equal commands in equal order give equal state, replies and digest on every node. It knows
-//! no log, term or leader. Each kind of object lives in a file of its own ([`registers`] first) and has a name space of its
-//! own; [`sessions`] tells what a session remembers.
+//! no log, term or leader. Each kind of object lives in a file of its own ([`registers`] first), [`objects`] holds them all;
+//! [`sessions`] tells what a session remembers.
 
 pub mod digest;
 
@@ -13,19 +13,15 @@ pub mod lists;
 pub mod queues;
 pub mod sets;
 
+pub mod objects;
 pub mod sessions;
 
 use serde::{Deserialize, Serialize};
 
 use crate::api::{NodeId, Operation, Reply, Sequence, SessionId, Sessioned};
 use crate::protocol::OperationId;
-use counters::Counters;
-use digest::Digest;
-use lists::Lists;
-use queues::Queues;
-use registers::Registers;
-use sessions::{Admission, Limits, Sessions};
-use sets::Sets;
+use objects::Objects;
+use sessions::{Limits, Sessions};
 
 /// An operation on its way through the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,26 +45,14 @@ pub enum Author {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Machine {
     applied: u64,
-    registers: Registers,
-    sets: Sets,
-    counters: Counters,
-    lists: Lists,
-    queues: Queues,
+    objects: Objects,
     sessions: Sessions,
 }
 
 impl Machine {
     /// The empty store. All nodes must agree on how many sessions it remembers, and for how long.
     pub fn new(limits: Limits) -> Self {
-        Self {
-            applied: 0,
-            registers: Registers::default(),
-            sets: Sets::default(),
-            counters: Counters::default(),
-            lists: Lists::default(),
-            queues: Queues::default(),
-            sessions: Sessions::new(limits),
-        }
+        Self { applied: 0, objects: Objects::default(), sessions: Sessions::new(limits) }
     }
 
     /// Applies the decided position `index`: each once, in order.
@@ -86,28 +70,17 @@ impl Machine {
                 self.sessions.open(session, index);
                 Reply::Opened(session)
             }
-            Author::Node(..) => self.operate(&command.operation),
-            Author::Session(sessioned) => match self.sessions.admit(sessioned, index) {
-                Admission::Fresh => {
-                    let reply = self.operate(&command.operation);
-                    self.sessions.record(sessioned, reply.clone());
-                    reply
-                }
-                Admission::Repeated(reply) => reply,
-                Admission::Refused(code) => Reply::NotApplied(code),
-            },
+            Author::Node(..) => self.objects.operate(&command.operation),
+            Author::Session(sessioned) => {
+                let Self { objects, sessions, .. } = self;
+                sessions.once(sessioned, index, || objects.operate(&command.operation))
+            }
         })
     }
 
     /// Answers a read; `None` if the operation is not one.
     pub fn read(&self, operation: &Operation) -> Option<Reply> {
-        match operation {
-            Operation::Register(key, register) => self.registers.read(key, register),
-            Operation::Set(key, set) => self.sets.read(key, *set),
-            Operation::Counter(key, counter) => self.counters.read(key, *counter),
-            Operation::List(key, list) => self.lists.read(key, *list),
-            Operation::Queue(..) | Operation::OpenSession | Operation::Admin(_) => None,
-        }
+        self.objects.read(operation)
     }
 
     /// Forgets the session used least recently, here and nowhere else: the planted defect Z15.
@@ -135,21 +108,12 @@ impl Machine {
 
     /// Digest of objects and sessions, kept up to date with every change.
     pub fn digest(&self) -> u64 {
-        let rest = [self.sets.digest(), self.counters.digest(), self.lists.digest(), self.queues.digest()];
-        let objects = rest.into_iter().fold(self.registers.digest(), Digest::union);
-        objects.combine(self.sessions.digest()).value()
+        self.objects.digest().combine(self.sessions.digest()).value()
     }
 
     /// The same from scratch, for checks of invariants: a digest that missed a change hides it from every comparison.
     pub fn digest_anew(&self) -> u64 {
-        let rest = [
-            self.sets.digest_anew(),
-            self.counters.digest_anew(),
-            self.lists.digest_anew(),
-            self.queues.digest_anew(),
-        ];
-        let objects = rest.into_iter().fold(self.registers.digest_anew(), Digest::union);
-        objects.combine(self.sessions.digest_anew()).value()
+        self.objects.digest_anew().combine(self.sessions.digest_anew()).value()
     }
 
     /// The last sequence of a session that was carried out, for checks of invariants.
@@ -166,21 +130,6 @@ impl Machine {
     pub(crate) fn without_replies(mut self) -> Self {
         self.sessions.forget_all();
         self
-    }
-
-    fn operate(&mut self, operation: &Operation) -> Reply {
-        match operation {
-            Operation::Register(key, register) => self.registers.operate(key, *register),
-            Operation::Set(key, set) => self.sets.operate(key, *set),
-            Operation::Counter(key, counter) => self.counters.operate(key, *counter),
-            Operation::List(key, list) => self.lists.operate(key, *list),
-            Operation::Queue(key, queue) => self.queues.operate(key, *queue),
-            Operation::OpenSession | Operation::Admin(_) => {
-                unreachable!(
-                    "sessions are opened by `apply`, and the protocol keeps changes of the cluster to itself"
-                )
-            }
-        }
     }
 }
 

@@ -57,20 +57,21 @@ impl Registers {
 
     /// The same, from the values as they are.
     pub fn digest_anew(&self) -> Digest {
-        Digest::of(self.values.iter().map(|(key, value)| digest_of(key, *value)))
+        Digest::of(self.values.iter().map(|(key, value)| digest_of(digest::named(key.as_bytes()), *value)))
     }
 
     fn set(&mut self, key: &Key, value: i64) {
-        let before = self.values.insert(key.clone(), value);
-        if let Some(before) = before {
-            self.digest.remove(digest_of(key, before));
+        let name = digest::named(key.as_bytes());
+        self.digest.add(digest_of(name, value));
+        match self.values.get_mut(key) {
+            Some(held) => self.digest.remove(digest_of(name, std::mem::replace(held, value))),
+            None => drop(self.values.insert(key.clone(), value)),
         }
-        self.digest.add(digest_of(key, value));
     }
 }
 
-fn digest_of(key: &Key, value: i64) -> u64 {
-    digest::record(key.as_bytes(), &[value.cast_unsigned()])
+fn digest_of(name: u64, value: i64) -> u64 {
+    digest::with(name, &[value.cast_unsigned()])
 }
 
 #[cfg(test)]

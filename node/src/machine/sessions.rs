@@ -53,17 +53,6 @@ struct Session {
     last: Option<(Sequence, Reply)>,
 }
 
-/// Whether a session's operation is to be carried out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It is new: carry it out, then [`Sessions::record`] its reply.
-    Fresh,
-    /// It was carried out before, with this reply.
-    Repeated(Reply),
-    /// It must not be carried out.
-    Refused(RefusalCode),
-}
-
 impl Sessions {
     /// No session yet.
     pub fn new(limits: Limits) -> Self {
@@ -101,31 +90,28 @@ impl Sessions {
         self.digest.remove(digest_of(oldest, &session));
     }
 
-    /// Decides on the operation at position `index`, and counts it as a use of its session.
-    pub fn admit(&mut self, sessioned: Sessioned, index: u64) -> Admission {
+    /// The reply to the operation at position `index`, which counts as a use of its session. It is carried out only if it is
+    /// new there: a repetition gets the reply of the first time, one overtaken by a later operation is refused.
+    pub fn once(&mut self, sessioned: Sessioned, index: u64, operate: impl FnOnce() -> Reply) -> Reply {
         let Sessioned { session: id, sequence } = sessioned;
         let Some(session) = self.sessions.get_mut(&id) else {
-            return Admission::Refused(RefusalCode::SessionUnknown);
+            return Reply::NotApplied(RefusalCode::SessionUnknown);
         };
         self.digest.remove(digest_of(id, session));
         self.by_use.remove(&session.used_at);
         session.used_at = index;
         self.by_use.insert(index, id);
+        let reply = match &session.last {
+            Some((last, reply)) if *last == sequence => reply.clone(),
+            Some((last, _)) if *last > sequence => Reply::NotApplied(RefusalCode::Superseded),
+            _ => {
+                let reply = operate();
+                session.last = Some((sequence, reply.clone()));
+                reply
+            }
+        };
         self.digest.add(digest_of(id, session));
-        match &session.last {
-            Some((last, reply)) if *last == sequence => Admission::Repeated(reply.clone()),
-            Some((last, _)) if *last > sequence => Admission::Refused(RefusalCode::Superseded),
-            _ => Admission::Fresh,
-        }
-    }
-
-    /// Remembers the reply of an operation that was admitted as fresh.
-    pub fn record(&mut self, sessioned: Sessioned, reply: Reply) {
-        let id = sessioned.session;
-        let session = self.sessions.get_mut(&id).expect("an admitted session is in the table");
-        self.digest.remove(digest_of(id, session));
-        session.last = Some((sessioned.sequence, reply));
-        self.digest.add(digest_of(id, session));
+        reply
     }
 
     /// Forgets what a session was answered, as a sound node never does.
@@ -163,11 +149,12 @@ impl Sessions {
 }
 
 fn digest_of(id: SessionId, session: &Session) -> u64 {
+    const NAME: u64 = digest::named(b"session");
     let (sequence, reply) = match &session.last {
         None => (0, [0, 0]),
         Some((sequence, reply)) => (sequence.0, words_of(reply)),
     };
-    digest::record(b"session", &[id.0, session.used_at, sequence, reply[0], reply[1]])
+    digest::with(NAME, &[id.0, session.used_at, sequence, reply[0], reply[1]])
 }
 
 fn words_of(reply: &Reply) -> [u64; 2] {
@@ -204,22 +191,39 @@ mod tests {
         Sessioned { session: SessionId(session), sequence: Sequence(sequence) }
     }
 
+    const UNKNOWN: Reply = Reply::NotApplied(RefusalCode::SessionUnknown);
+
+    /// Whether the operation is carried out.
+    fn is_new(sessions: &mut Sessions, sessioned: Sessioned, index: u64) -> bool {
+        let mut is_new = false;
+        let reply = sessions.once(sessioned, index, || {
+            is_new = true;
+            Reply::Written
+        });
+        assert!(!is_new || reply == Reply::Written);
+        is_new
+    }
+
+    /// The reply to an operation that must not be carried out.
+    fn repeated(sessions: &mut Sessions, sessioned: Sessioned, index: u64) -> Reply {
+        sessions.once(sessioned, index, || unreachable!("it is not new"))
+    }
+
     #[test]
     fn a_repetition_gets_the_reply_of_the_first_time() {
         let mut sessions = sessions(8);
         sessions.open(SessionId(1), 1);
-        assert_eq!(sessions.admit(at(1, 1), 2), Admission::Fresh);
-        sessions.record(at(1, 1), Reply::Mismatch { found: Some(3) });
-        assert_eq!(sessions.admit(at(1, 1), 3), Admission::Repeated(Reply::Mismatch { found: Some(3) }));
+        let reply = Reply::Mismatch { found: Some(3) };
+        assert_eq!(sessions.once(at(1, 1), 2, || reply.clone()), reply);
+        assert_eq!(repeated(&mut sessions, at(1, 1), 3), reply);
     }
 
     #[test]
     fn a_sequence_overtaken_by_a_higher_one_never_applies() {
         let mut sessions = sessions(8);
         sessions.open(SessionId(1), 1);
-        assert_eq!(sessions.admit(at(1, 2), 2), Admission::Fresh);
-        sessions.record(at(1, 2), Reply::Written);
-        assert_eq!(sessions.admit(at(1, 1), 3), Admission::Refused(RefusalCode::Superseded));
+        assert!(is_new(&mut sessions, at(1, 2), 2));
+        assert_eq!(repeated(&mut sessions, at(1, 1), 3), Reply::NotApplied(RefusalCode::Superseded));
     }
 
     #[test]
@@ -227,18 +231,17 @@ mod tests {
         let mut sessions = sessions(2);
         sessions.open(SessionId(1), 1);
         sessions.open(SessionId(2), 2);
-        assert_eq!(sessions.admit(at(1, 1), 3), Admission::Fresh);
+        assert!(is_new(&mut sessions, at(1, 1), 3));
         sessions.open(SessionId(4), 4);
-        assert_eq!(sessions.admit(at(2, 1), 5), Admission::Refused(RefusalCode::SessionUnknown));
-        assert_eq!(sessions.admit(at(1, 2), 6), Admission::Fresh);
+        assert_eq!(repeated(&mut sessions, at(2, 1), 5), UNKNOWN);
+        assert!(is_new(&mut sessions, at(1, 2), 6));
     }
 
     #[test]
     fn the_digest_of_a_table_is_that_of_its_sessions() {
         let mut grown = sessions(1);
         grown.open(SessionId(1), 1);
-        grown.admit(at(1, 1), 2);
-        grown.record(at(1, 1), Reply::Written);
+        assert!(is_new(&mut grown, at(1, 1), 2));
         grown.open(SessionId(3), 3);
         let mut fresh = sessions(1);
         fresh.open(SessionId(3), 3);
@@ -251,11 +254,11 @@ mod tests {
         sessions.open(SessionId(1), 1);
         sessions.open(SessionId(2), 2);
         sessions.expire(11);
-        assert_eq!(sessions.admit(at(2, 1), 11), Admission::Fresh);
+        assert!(is_new(&mut sessions, at(2, 1), 11));
         sessions.expire(12);
-        assert_eq!(sessions.admit(at(1, 1), 12), Admission::Refused(RefusalCode::SessionUnknown));
+        assert_eq!(repeated(&mut sessions, at(1, 1), 12), UNKNOWN);
         sessions.expire(21);
-        assert_eq!(sessions.admit(at(2, 2), 21), Admission::Fresh, "ten positions are not too many");
+        assert!(is_new(&mut sessions, at(2, 2), 21), "ten positions are not too many");
         sessions.expire(1_000);
         assert_eq!(sessions.digest(), Sessions::new(Limits::default()).digest(), "nothing is left");
     }
@@ -264,9 +267,8 @@ mod tests {
     fn a_forgotten_session_does_not_come_back_under_its_old_name() {
         let mut sessions = sessions(1);
         sessions.open(SessionId(1), 1);
-        assert_eq!(sessions.admit(at(1, 1), 2), Admission::Fresh);
-        sessions.record(at(1, 1), Reply::Added);
+        assert!(is_new(&mut sessions, at(1, 1), 2));
         sessions.open(SessionId(3), 3);
-        assert_eq!(sessions.admit(at(1, 1), 4), Admission::Refused(RefusalCode::SessionUnknown));
+        assert_eq!(repeated(&mut sessions, at(1, 1), 4), UNKNOWN);
     }
 }

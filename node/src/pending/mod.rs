@@ -47,10 +47,16 @@ pub struct Patience {
 /// # Panics
 /// When there are fewer values than that, or `count` is 0.
 pub fn reached_by<T: Ord + Copy>(count: usize, values: impl Iterator<Item = T>) -> T {
-    let mut found = SmallVec::<[T; 8]>::new();
-    found.extend(values);
-    found.sort_unstable_by(|a, b| b.cmp(a));
-    found[count - 1]
+    // So many of the highest, falling.
+    let mut highest = SmallVec::<[T; 8]>::new();
+    values.for_each(|value| {
+        let place = highest.iter().position(|higher| *higher < value).unwrap_or(highest.len());
+        if place < count {
+            highest.truncate(count - 1);
+            highest.insert(place, value);
+        }
+    });
+    highest[count - 1]
 }
 
 /// Takes out what `is_taken`, in the order of its keys.

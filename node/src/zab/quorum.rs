@@ -47,12 +47,15 @@ impl Electorate {
 
     /// The highest value that a quorum has reached, each node named once with its own; the default if none.
     pub fn reached<T: Ord + Copy + Default>(&self, values: impl IntoIterator<Item = (NodeId, T)>) -> T {
-        let weigh = |(node, value)| self.weights.get(&node).map(|weight| (value, *weight));
-        let mut reached = SmallVec::<[(T, u64); 8]>::new();
-        reached.extend(values.into_iter().filter_map(weigh));
-        reached.sort_unstable_by(|a: &(T, u64), b| b.cmp(a));
+        // With their weights, falling.
+        let mut weighed = SmallVec::<[(T, u64); 8]>::new();
+        values.into_iter().for_each(|(node, value)| {
+            let Some(weight) = self.weights.get(&node) else { return };
+            let place = weighed.iter().position(|(higher, _)| *higher < value).unwrap_or(weighed.len());
+            weighed.insert(place, (value, *weight));
+        });
         let mut weight = 0;
-        for (value, one) in reached {
+        for (value, one) in weighed {
             weight += one;
             if self.is_majority(weight) {
                 return value;

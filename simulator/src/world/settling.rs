@@ -3,15 +3,12 @@
 //! bound is missed, it is told who is stuck, and where. A node whose code panics ends the run at once: what it asserts is
 //! an invariant as well.
 
-use std::any::Any;
-
 use rashomon_histories::Nanos;
 use rashomon_node::api::NodeId;
 
 use super::{Due, World};
 use crate::invariants::{self, Inspect};
 use crate::node::Process;
-use crate::outcome::panic_text;
 use crate::trace::What;
 
 /// How often it is looked whether the run is further.
@@ -145,9 +142,9 @@ impl<P: Inspect> World<P> {
     }
 
     /// The code of a node has panicked.
-    pub(super) fn end_in_panic(&mut self, node: usize, panic: &(dyn Any + Send)) {
+    pub(super) fn end_in_panic(&mut self, node: usize, said: &str) {
         let (invariant, _) = ASSERTIONS;
-        let detail = format!("{} panicked: {}", invariants::name(node), panic_text(panic));
+        let detail = format!("{} panicked: {said}", invariants::name(node));
         self.invariants.report(self.now, ASSERTIONS, detail);
         self.add(node, What::Broken { invariant });
         self.stage = Stage::Ended;
