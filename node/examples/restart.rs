@@ -65,7 +65,9 @@ impl<P: Protocol> Node<P> {
     fn step(&mut self, event: Event<P::Message>) {
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            let Output { persist, replaces, ticket, answers, .. } = self.replica.step(self.now, event);
+            let mut output = Output::default();
+            self.replica.step(self.now, event, &mut output);
+            let Output { persist, replaces, ticket, answers, .. } = output;
             if !persist.is_empty() {
                 let batch = encode_batch(&persist);
                 let written = if replaces { self.wal.replace(&batch) } else { self.wal.append(&[batch]) };

@@ -18,7 +18,8 @@ use crate::storage::{Disk, Recovered, StorageError, Wal};
 #[derive(Debug)]
 pub struct Outbox<M> {
     durable: Ticket,
-    held: VecDeque<(Ticket, Vec<(NodeId, M)>)>,
+    /// Rising.
+    held: VecDeque<(Ticket, (NodeId, M))>,
 }
 
 impl<M> Default for Outbox<M> {
@@ -29,24 +30,18 @@ impl<M> Default for Outbox<M> {
 }
 
 impl<M> Outbox<M> {
-    /// Takes the messages of a step that depend on `ticket`: gives them back if they may leave now, else holds them.
-    pub fn hold(&mut self, ticket: Ticket, messages: Vec<(NodeId, M)>) -> Vec<(NodeId, M)> {
-        if messages.is_empty() || ticket <= self.durable {
-            return messages;
+    /// Takes the messages of a step that depend on `ticket` and must wait for it; leaves those that may go now.
+    pub fn hold(&mut self, ticket: Ticket, messages: &mut Vec<(NodeId, M)>) {
+        if ticket > self.durable {
+            self.held.extend(messages.drain(..).map(|message| (ticket, message)));
         }
-        self.held.push_back((ticket, messages));
-        Vec::new()
     }
 
     /// Everything up to `ticket` is durable: gives what may leave now, in the order in which it was held.
-    pub fn release(&mut self, ticket: Ticket) -> Vec<(NodeId, M)> {
+    pub fn release(&mut self, ticket: Ticket, released: &mut Vec<(NodeId, M)>) {
         self.durable = ticket;
-        let mut released = Vec::new();
-        while self.held.front().is_some_and(|(held, _)| *held <= ticket) {
-            let (_, messages) = self.held.pop_front().expect("looked at just now");
-            released.extend(messages);
-        }
-        released
+        let count = self.held.partition_point(|(held, _)| *held <= ticket);
+        released.extend(self.held.drain(..count).map(|(_, message)| message));
     }
 }
 
@@ -116,12 +111,22 @@ mod tests {
     fn a_message_waits_for_the_records_it_depends_on_and_no_longer() {
         let to = NodeId(2);
         let mut outbox = Outbox::default();
-        assert_eq!(outbox.hold(Ticket(0), vec![(to, 'a')]), [(to, 'a')]);
-        assert_eq!(outbox.hold(Ticket(1), vec![(to, 'b')]), []);
-        assert_eq!(outbox.hold(Ticket(3), vec![(to, 'c')]), []);
-        assert_eq!(outbox.release(Ticket(2)), [(to, 'b')]);
-        assert_eq!(outbox.hold(Ticket(2), vec![(to, 'd')]), [(to, 'd')]);
-        assert_eq!(outbox.release(Ticket(3)), [(to, 'c')]);
+        let hold = |outbox: &mut Outbox<char>, ticket, message| {
+            let mut messages = vec![(to, message)];
+            outbox.hold(Ticket(ticket), &mut messages);
+            messages
+        };
+        let release = |outbox: &mut Outbox<char>, ticket| {
+            let mut released = Vec::new();
+            outbox.release(Ticket(ticket), &mut released);
+            released
+        };
+        assert_eq!(hold(&mut outbox, 0, 'a'), [(to, 'a')]);
+        assert_eq!(hold(&mut outbox, 1, 'b'), []);
+        assert_eq!(hold(&mut outbox, 3, 'c'), []);
+        assert_eq!(release(&mut outbox, 2), [(to, 'b')]);
+        assert_eq!(hold(&mut outbox, 2, 'd'), [(to, 'd')]);
+        assert_eq!(release(&mut outbox, 3), [(to, 'c')]);
     }
 
     #[test]

@@ -313,8 +313,10 @@ pub trait Protocol: Sized + 'static {
     fn restore(settings: Settings, incarnation: Incarnation, records: Vec<Self::Record>, now: Millis)
     -> Self;
 
-    /// Takes one input at time `now`. A `now` before an earlier one counts as that earlier one.
-    fn step(&mut self, now: Millis, input: Input<Self::Message>) -> Effects<Self::Record, Self::Message>;
+    /// Takes one input at time `now`; a `now` before an earlier one counts as that earlier one. What follows from it is to
+    /// be taken out, so that the lists' memory serves the next step: what is left in them counts as following from that.
+    fn step(&mut self, now: Millis, input: Input<Self::Message>)
+    -> &mut Effects<Self::Record, Self::Message>;
 
     /// When the core next wants a [`Input::Tick`] if nothing else happens.
     fn wake_at(&self) -> Millis;

@@ -4,17 +4,17 @@
 //! turns operations into what the protocol understands, applies what is decided and answers. It does not know which
 //! protocol it runs.
 
-use rustc_hash::FxHashMap;
+mod store;
 
 use crate::api::operation::KEY_BYTES_MAX;
-use crate::api::{NodeId, Operation, Refusal, RefusalCode, RegisterOperation, Reply, Request, Status};
+use crate::api::{NodeId, Operation, Refusal, RefusalCode, Reply, Request, Status};
 use crate::defect::Defect;
 use crate::machine::{Author, Command, Machine};
 use crate::protocol::{
-    Ask, Decided, Effects, Extent, Incarnation, Input, Millis, Note, Offered, OperationId, Protocol,
-    Snapshot, Ticket,
+    Ask, Decided, Effects, Extent, Incarnation, Input, Millis, Note, Offered, OperationId, Protocol, Ticket,
 };
 use crate::settings::{Reads, Settings};
+use store::Store;
 
 /// One thing that happened to a node.
 #[derive(Debug)]
@@ -50,15 +50,57 @@ pub struct Output<P: Protocol> {
     pub notes: Vec<Note>,
 }
 
+impl<P: Protocol> Default for Output<P> {
+    fn default() -> Self {
+        Self {
+            persist: Vec::new(),
+            replaces: false,
+            ticket: Ticket::default(),
+            send: Vec::new(),
+            send_durable: Vec::new(),
+            answers: Vec::new(),
+            applied: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl<P: Protocol> Output<P> {
+    /// Empty again, with its memory.
+    fn clear(&mut self) {
+        let Self { persist, replaces, ticket: _, send, send_durable, answers, applied, notes } = self;
+        persist.clear();
+        *replaces = false;
+        send.clear();
+        send_durable.clear();
+        answers.clear();
+        applied.clear();
+        notes.clear();
+    }
+
+    /// Takes what a core wants done, but for the answers; leaves nothing of it.
+    fn take(&mut self, effects: &mut Effects<P::Record, P::Message>) {
+        if std::mem::take(&mut effects.replaces) {
+            // What came before in this very step is part of what the new records stand for.
+            self.persist.clear();
+            self.replaces = true;
+        }
+        self.ticket = effects.ticket;
+        append(&mut self.persist, &mut effects.persist);
+        append(&mut self.send, &mut effects.send);
+        append(&mut self.send_durable, &mut effects.send_durable);
+        append(&mut self.applied, &mut effects.apply);
+        append(&mut self.notes, &mut effects.notes);
+    }
+}
+
 /// One node without its I/O.
 #[derive(Debug)]
 pub struct Replica<P> {
     settings: Settings,
     incarnation: Incarnation,
     core: P,
-    machine: Machine,
-    /// Reads that wait for the protocol's word.
-    reads: FxHashMap<OperationId, Operation>,
+    store: Store,
     named_count: u64,
 }
 
@@ -75,9 +117,8 @@ impl<P: Protocol> Replica<P> {
         Self {
             core: P::restore(settings.clone(), incarnation, records, now),
             incarnation,
-            machine: Machine::new(settings.sessions),
+            store: Store::new(&settings),
             settings,
-            reads: FxHashMap::default(),
             named_count: 0,
         }
     }
@@ -88,9 +129,9 @@ impl<P: Protocol> Replica<P> {
         OperationId(self.incarnation.id(self.named_count))
     }
 
-    /// Takes one event at time `now`.
-    pub fn step(&mut self, now: Millis, event: Event<P::Message>) -> Output<P> {
-        let mut answers = Vec::new();
+    /// Takes one event at time `now`. Whatever `output` held is gone then.
+    pub fn step(&mut self, now: Millis, event: Event<P::Message>, output: &mut Output<P>) {
+        output.clear();
         let input = match event {
             Event::Tick => Input::Tick,
             Event::Message(from, message) => Input::Message { from, message },
@@ -99,33 +140,21 @@ impl<P: Protocol> Replica<P> {
                 let offered = requests.into_iter().filter_map(|(id, request)| match self.ask(id, request) {
                     Ok(ask) => Some(Offered { id, ask }),
                     Err(refusal) => {
-                        answers.push((id, Err(refusal)));
+                        output.answers.push((id, Err(refusal)));
                         None
                     }
                 });
                 Input::Operations(offered.collect())
             }
         };
-        let mut output = Output {
-            persist: Vec::new(),
-            replaces: false,
-            ticket: Ticket::default(),
-            send: Vec::new(),
-            send_durable: Vec::new(),
-            answers,
-            applied: Vec::new(),
-            notes: Vec::new(),
-        };
         let mut next = Some(input);
         while let Some(input) = next {
             let effects = self.core.step(now, input);
-            let snapshot = effects.snapshot;
-            self.carry_out(effects, &mut output);
-            next = snapshot.then(|| {
-                Input::Snapshot(Snapshot { index: self.machine.applied(), state: self.snapshot().into() })
-            });
+            self.store.carry_out(effects, &mut output.answers);
+            output.take(effects);
+            let wants_snapshot = std::mem::take(&mut effects.snapshot);
+            next = wants_snapshot.then(|| Input::Snapshot(self.store.snapshot()));
         }
-        output
     }
 
     /// When the next [`Event::Tick`] is due if nothing else happens.
@@ -149,8 +178,8 @@ impl<P: Protocol> Replica<P> {
             leader: view.leader,
             last: view.last,
             commit: view.commit,
-            applied: self.machine.applied(),
-            digest: self.machine.digest(),
+            applied: self.store.machine.applied(),
+            digest: self.store.machine.digest(),
             incarnation: self.incarnation.0,
             defects: self.settings.defects.iter().map(|defect| defect.id().to_owned()).collect(),
         }
@@ -163,12 +192,12 @@ impl<P: Protocol> Replica<P> {
 
     /// The state machine, for checks of invariants.
     pub fn machine(&self) -> &Machine {
-        &self.machine
+        &self.store.machine
     }
 
     /// A node that answers from its own state refuses a client who has seen more: it would see the past (rule ZB10).
     fn has_seen_what_client_has(&self, seen: u64) -> Result<(), Refusal> {
-        let applied = self.machine.applied();
+        let applied = self.store.machine.applied();
         if self.settings.reads != Reads::Local || seen <= applied || self.settings.defects.has(Defect::Z14) {
             return Ok(());
         }
@@ -199,7 +228,7 @@ impl<P: Protocol> Replica<P> {
             if self.settings.reads == Reads::Log {
                 return Ok(Ask::Command(Command { author: own, operation }));
             }
-            self.reads.insert(id, operation);
+            self.store.hold(id, operation);
             return Ok(Ask::Read);
         }
         match sessioned {
@@ -207,80 +236,14 @@ impl<P: Protocol> Replica<P> {
             None => Err(malformed("an operation that changes state needs a session".into())),
         }
     }
-
-    /// Carries out what concerns the state machine, and passes on the rest.
-    fn carry_out(&mut self, effects: Effects<P::Record, P::Message>, output: &mut Output<P>) {
-        if let Some(snapshot) = &effects.install {
-            self.machine = Machine::decode(&snapshot.state).expect("a snapshot is checked where it is read");
-            assert_eq!(self.machine.applied(), snapshot.index, "a snapshot says what it holds");
-        }
-        for decided in &effects.apply {
-            if let Some(reply) = self.apply(decided) {
-                output.answers.extend(decided.waiting.iter().map(|id| (*id, Ok(reply.clone()))));
-            }
-        }
-        if self.settings.defects.has(Defect::Z15)
-            && effects.notes.iter().any(|note| matches!(note, Note::BecameLeader { .. }))
-        {
-            self.machine.close_session_unreplicated();
-        }
-        for id in effects.read {
-            let operation = self.reads.remove(&id).expect("a core releases each read once");
-            let reply = self.machine.read(&operation).expect("only reads are asked for as reads");
-            output.answers.push((id, Ok(reply)));
-        }
-        for (id, answer) in effects.answer {
-            self.reads.remove(&id);
-            output.answers.push((id, answer));
-        }
-        if effects.replaces {
-            // What came before in this very step is part of what the new records stand for.
-            output.persist.clear();
-            output.replaces = true;
-        }
-        append(&mut output.applied, effects.apply);
-        append(&mut output.persist, effects.persist);
-        output.ticket = effects.ticket;
-        append(&mut output.send, effects.send);
-        append(&mut output.send_durable, effects.send_durable);
-        append(&mut output.notes, effects.notes);
-    }
-
-    /// Applies a decided position: as it is, on a sound node.
-    fn apply(&mut self, decided: &Decided) -> Option<Reply> {
-        let Decided { index, command, waiting } = decided;
-        let defects = self.settings.defects;
-        if defects.has(Defect::G02)
-            && let Some(Command { author: Author::Session(sessioned), .. }) = command
-        {
-            self.machine.forget_reply(sessioned.session);
-        }
-        if defects.has(Defect::G04)
-            && waiting.is_empty()
-            && let Some(Command { author, operation: Operation::Register(key, cas) }) = command
-            && let RegisterOperation::Cas { new: value, .. } | RegisterOperation::Create(value) = *cas
-        {
-            let stripped = Command { author: *author, operation: Operation::write(key.clone(), value) };
-            return self.machine.apply(*index, Some(&stripped));
-        }
-        self.machine.apply(*index, command.as_ref())
-    }
-
-    /// The state machine's bytes for a snapshot; all of it, on a sound node.
-    fn snapshot(&self) -> Vec<u8> {
-        if self.settings.defects.has(Defect::R32) {
-            return self.machine.clone().without_replies().encode();
-        }
-        self.machine.encode()
-    }
 }
 
-/// Mostly there is nothing yet, and the list moves as it is.
-fn append<T>(to: &mut Vec<T>, from: Vec<T>) {
+/// Mostly there is nothing yet, and the lists change places.
+fn append<T>(to: &mut Vec<T>, from: &mut Vec<T>) {
     if to.is_empty() {
-        *to = from;
+        std::mem::swap(to, from);
     } else {
-        to.extend(from);
+        to.append(from);
     }
 }
 

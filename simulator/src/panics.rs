@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn a_panic_may_be_caught_within_what_is_caught() {
-        let said = catch(|| catch(|| panic!("inner")).unwrap_or_else(|said: String| panic!("outer, after {said}")));
+        let said =
+            catch(|| catch(|| panic!("inner")).unwrap_or_else(|said: String| panic!("outer, after {said}")));
         assert!(said.unwrap_err().starts_with("outer, after inner ("));
     }
 

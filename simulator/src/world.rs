@@ -20,6 +20,7 @@ use rashomon_nemesis::random::{Stream, stream};
 use rashomon_nemesis::schedule::{Instance, Steps};
 use rashomon_nemesis::{Directed, NodeId as NodeName, Recording, Schedule};
 use rashomon_node::api::NodeId;
+use rashomon_node::replica::Output;
 use rashomon_workloads::{Layout, Phases};
 
 use crate::clients::{Attempt, Client, Parcel};
@@ -99,6 +100,8 @@ pub struct World<P: Inspect> {
     nodes: Vec<Node<P>>,
     /// The node whose code is running: a panic is its.
     acting: Option<usize>,
+    /// What the last step wanted done: kept for its memory. None while that is under way.
+    output: Option<Box<Output<P>>>,
     clients: Vec<Client>,
     layout: Layout,
     /// Processes that have no operation open.
@@ -146,6 +149,7 @@ impl<P: Inspect> World<P> {
             network: Network::new(setup.network.clone(), count, stream(setup.seed, STREAM_NETWORK, 0)),
             nodes: (0..setup.nodes).map(|position| node(setup, position)).collect(),
             acting: None,
+            output: None,
             clients: layout
                 .first_processes()
                 .map(|process| Client::new(process, &layout, setup.retries))

@@ -69,12 +69,8 @@ pub fn of(entry: Entry, setup: &Setup) -> Result<Ran, BadInput> {
 
 /// Nothing is left of a world whose own code panicked, but the seeds after it are run.
 fn panicked(seed: u64, said: String) -> Ran {
-    let finding = Finding {
-        check: "the simulator panicked".into(),
-        detail: said,
-        at: Nanos(0),
-        visible: false,
-    };
+    let finding =
+        Finding { check: "the simulator panicked".into(), detail: said, at: Nanos(0), visible: false };
     Ran { seed, outcome: None, judgement: None, findings: vec![finding] }
 }
 

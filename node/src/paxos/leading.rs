@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use litemap::LiteMap;
+
 use crate::api::NodeId;
 use crate::defect::Defect;
 use crate::paxos::basic::{Accepted, Ballot, Highest, Tally};
@@ -30,7 +32,7 @@ pub(super) struct Office {
     /// The last slot that had to be finished for earlier leaders: once it is chosen, everything that was ever
     /// acknowledged before is known here.
     pub(super) barrier: Slot,
-    pub(super) peers: BTreeMap<NodeId, Peer>,
+    pub(super) peers: LiteMap<NodeId, Peer>,
     pub(super) heartbeat_at: Millis,
     pub(super) rounds: Rounds,
     pub(super) reads: LeaderReads<Slot>,

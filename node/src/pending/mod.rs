@@ -47,16 +47,11 @@ pub struct Patience {
 /// # Panics
 /// When there are fewer values than that, or `count` is 0.
 pub fn reached_by<T: Ord + Copy>(count: usize, values: impl Iterator<Item = T>) -> T {
-    // So many of the highest, falling.
-    let mut highest = SmallVec::<[T; 8]>::new();
-    values.for_each(|value| {
-        let place = highest.iter().position(|higher| *higher < value).unwrap_or(highest.len());
-        if place < count {
-            highest.truncate(count - 1);
-            highest.insert(place, value);
-        }
-    });
-    highest[count - 1]
+    let values: SmallVec<[T; 8]> = values.collect();
+    // They are few: each with each costs less than a sort.
+    let reach = |bound: T| values.iter().filter(|value| **value >= bound).count();
+    let reached = values.iter().copied().filter(|value| reach(*value) >= count);
+    reached.max().expect("as many values as that")
 }
 
 /// Takes out what `is_taken`, in the order of its keys.

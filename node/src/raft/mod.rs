@@ -283,7 +283,7 @@ impl Protocol for Raft {
         raft
     }
 
-    fn step(&mut self, now: Millis, input: Input<Message>) -> Effects<Record, Message> {
+    fn step(&mut self, now: Millis, input: Input<Message>) -> &mut Effects<Record, Message> {
         self.now = self.now.max(now);
         match input {
             Input::Tick => self.tick(),
@@ -297,7 +297,7 @@ impl Protocol for Raft {
             Input::Snapshot(snapshot) => self.on_snapshot(snapshot),
         }
         self.finish();
-        std::mem::take(&mut self.out)
+        &mut self.out
     }
 
     fn wake_at(&self) -> Millis {

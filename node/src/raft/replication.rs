@@ -5,7 +5,9 @@
 //! due, leads back to probing. Entries that arrive while the window is full travel together in the next message: load
 //! makes batches, and nothing waits for a timer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+
+use litemap::LiteMap;
 
 use crate::api::NodeId;
 use crate::defect::Defect;
@@ -23,7 +25,7 @@ use crate::settings::Bounds;
 #[derive(Debug)]
 pub(super) struct Leadership {
     /// Of the other voters, of learners, and of those who have just left.
-    pub(super) progress: BTreeMap<NodeId, Progress>,
+    pub(super) progress: LiteMap<NodeId, Progress>,
     pub(super) heartbeat_at: Millis,
     /// The commit index at the last periodic heartbeat.
     heartbeat_commit: Index,
@@ -358,9 +360,10 @@ impl Raft {
             }
         }
         let departs_at = now + self.config.election_ms.end;
-        leadership.progress.retain(|peer, progress| {
-            wanted.contains(peer) || *progress.departs_at.get_or_insert(departs_at) > now
-        });
+        for (_, progress) in leadership.progress.iter_mut().filter(|(peer, _)| !wanted.contains(peer)) {
+            progress.departs_at.get_or_insert(departs_at);
+        }
+        leadership.progress.retain(|_, progress| progress.departs_at.is_none_or(|at| at > now));
         leadership.is_reshaping = leadership.progress.values().any(|progress| progress.departs_at.is_some());
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::{Key, ListOperation, Role, Sequence, SessionId, Sessioned};
-use crate::protocol::View;
+use crate::protocol::{Snapshot, View};
 use crate::settings::Settings;
 
 /// Decides every command as it comes, or holds them back for the test to hand out.
@@ -13,6 +13,7 @@ struct Solo {
     wants_snapshot: bool,
     snapshot: Option<Snapshot>,
     install: Option<Snapshot>,
+    effects: Effects<(), Command>,
 }
 
 impl Protocol for Solo {
@@ -26,8 +27,9 @@ impl Protocol for Solo {
     }
 
     /// A message is a command decided elsewhere: nobody waits for it here.
-    fn step(&mut self, _: Millis, input: Input<Command>) -> Effects<(), Command> {
-        let mut effects = Effects { install: self.install.take(), ..Effects::default() };
+    fn step(&mut self, _: Millis, input: Input<Command>) -> &mut Effects<(), Command> {
+        let Self { effects, .. } = self;
+        effects.install = self.install.take();
         if let Some(snapshot) = &effects.install {
             self.last = snapshot.index;
         }
@@ -68,11 +70,17 @@ fn replica(defects: &[Defect]) -> Replica<Solo> {
     Replica::restore(settings, Incarnation(1), Vec::new(), Millis(0))
 }
 
+fn step(replica: &mut Replica<Solo>, event: Event<Command>) -> Output<Solo> {
+    let mut output = Output::default();
+    replica.step(Millis(0), event, &mut output);
+    output
+}
+
 fn ask(replica: &mut Replica<Solo>, sequence: u64, operation: Operation) -> Result<Reply, Refusal> {
     let id = replica.name();
     let sessioned = Some(Sessioned { session: SessionId(1), sequence: Sequence(sequence) });
     let request = Request { sessioned, seen: 0, operation };
-    let mut answers = replica.step(Millis(0), Event::Requests(vec![(id, request)])).answers;
+    let mut answers = step(replica, Event::Requests(vec![(id, request)])).answers;
     assert_eq!(answers.len(), 1);
     answers.remove(0).1
 }
@@ -80,7 +88,7 @@ fn ask(replica: &mut Replica<Solo>, sequence: u64, operation: Operation) -> Resu
 /// The same operation, decided once more because a leader fell with it in hand.
 fn decide_again(replica: &mut Replica<Solo>, sequence: u64, operation: Operation) {
     let author = Author::Session(Sessioned { session: SessionId(1), sequence: Sequence(sequence) });
-    replica.step(Millis(0), Event::Message(NodeId(2), Command { author, operation }));
+    step(replica, Event::Message(NodeId(2), Command { author, operation }));
 }
 
 fn append() -> Operation {
@@ -113,7 +121,7 @@ fn a_snapshot_knows_what_sessions_were_answered_and_with_r32_does_not() {
     for (defects, expected) in [(&[][..], vec![7]), (&[Defect::R32][..], vec![7, 7])] {
         let mut first = appended(defects);
         first.core.wants_snapshot = true;
-        first.step(Millis(0), Event::Tick);
+        step(&mut first, Event::Tick);
         let snapshot = first.core.snapshot.take().expect("the replica handed it in");
         let mut second = replica(defects);
         second.core.install = Some(snapshot);

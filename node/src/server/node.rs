@@ -56,6 +56,8 @@ pub async fn run<P: Protocol>(
         links,
         writer,
         outbox: Outbox::default(),
+        output: Output::default(),
+        released: Vec::new(),
         clients: FxHashMap::default(),
         progress: Progress::default(),
     };
@@ -80,6 +82,9 @@ struct Node<P: Protocol> {
     links: Links<P::Message>,
     writer: Batches,
     outbox: Outbox<P::Message>,
+    /// What the last step wants done, and what may leave because the disk has caught up: kept for their memory.
+    output: Output<P>,
+    released: Vec<(NodeId, P::Message)>,
     clients: FxHashMap<OperationId, oneshot::Sender<Answer>>,
     progress: Progress,
 }
@@ -87,8 +92,8 @@ struct Node<P: Protocol> {
 impl<P: Protocol> Node<P> {
     fn on_durable(&mut self, report: Result<Ticket, StorageError>) -> Result<(), ServerError> {
         let ticket = report?;
-        let released = self.outbox.release(ticket);
-        self.links.send(released);
+        self.outbox.release(ticket, &mut self.released);
+        self.links.send(self.released.drain(..));
         self.step(Event::Durable(ticket))
     }
 
@@ -126,22 +131,19 @@ impl<P: Protocol> Node<P> {
     }
 
     fn step(&mut self, event: Event<P::Message>) -> Result<(), ServerError> {
-        let output = self.replica.step(self.clock.now(), event);
-        self.carry_out(output)
-    }
-
-    fn carry_out(&mut self, output: Output<P>) -> Result<(), ServerError> {
-        let Output { persist, replaces, ticket, send, send_durable, answers, notes, .. } = output;
+        self.replica.step(self.clock.now(), event, &mut self.output);
+        let Output { persist, replaces, ticket, send, send_durable, answers, notes, .. } = &mut self.output;
         notes.iter().for_each(log_note);
         if !persist.is_empty() {
-            let batch = Batch { ticket, replaces, bytes: encode_batch(&persist) };
+            let batch = Batch { ticket: *ticket, replaces: *replaces, bytes: encode_batch(persist) };
             self.writer.send(batch).map_err(|_| ServerError::WriterGone)?;
         }
-        self.links.send(send);
-        self.links.send(self.outbox.hold(ticket, send_durable));
+        self.links.send(send.drain(..));
+        self.outbox.hold(*ticket, send_durable);
+        self.links.send(send_durable.drain(..));
         // What was answered on the way may rest on less; to ask for more of other nodes is safe.
         let position = self.replica.machine().applied();
-        for (id, outcome) in answers {
+        for (id, outcome) in answers.drain(..) {
             if let Some(client) = self.clients.remove(&id) {
                 // A client that gave up does not need the answer.
                 let _ = client.send(Answer { position, outcome });

@@ -59,7 +59,7 @@ pub struct Links<M> {
 
 impl<M> Links<M> {
     /// Queues messages; drops those for which there is no room.
-    pub fn send(&self, messages: Vec<(NodeId, M)>) {
+    pub fn send(&self, messages: impl IntoIterator<Item = (NodeId, M)>) {
         for (to, message) in messages {
             if let Some((_, queue)) = self.queues.iter().find(|(node, _)| *node == to)
                 && queue.try_send(message).is_err()

@@ -46,10 +46,8 @@ impl Zab {
             return;
         }
         let Role::Leading(leadership) = &self.role else { return };
-        let synced = leadership.peers.iter().filter(|(_, peer)| peer.is_synced);
-        let acked = synced
-            .map(|(node, peer)| (*node, peer.acked))
-            .chain([(self.settings.node, self.durable_index())]);
+        let (own, durable) = (self.settings.node, self.durable_index());
+        let acked = |node| if node == own { durable } else { leadership.of_synced(node, |peer| peer.acked) };
         let reached = self.electorate.reached(acked);
         self.learn_commit(reached);
     }

@@ -1,6 +1,6 @@
 //! What a leader keeps of its followers, and how it takes in what they say.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use crate::api::NodeId;
 use crate::defect::Defect;
@@ -25,11 +25,18 @@ pub(super) struct Leadership {
     pub(super) counter: u64,
     /// The end of the history that the epoch starts with.
     pub(super) initial: Index,
-    pub(super) peers: BTreeMap<NodeId, Peer>,
+    pub(super) peers: LiteMap<NodeId, Peer>,
     /// The latest round of pings.
     pub(super) round: u64,
     /// Syncs to be confirmed.
     pub(super) reads: LeaderReads<Index>,
+}
+
+impl Leadership {
+    /// How far a node has come that has acknowledged the initial history; nowhere, if it has not.
+    pub(super) fn of_synced<T: Default>(&self, node: NodeId, of: impl Fn(&Peer) -> T) -> T {
+        self.peers.get(&node).filter(|peer| peer.is_synced).map(of).unwrap_or_default()
+    }
 }
 
 /// How far a leader has come.
@@ -122,7 +129,7 @@ impl Zab {
             epoch: Epoch(0),
             counter: 0,
             initial: Index(0),
-            peers: BTreeMap::new(),
+            peers: LiteMap::new(),
             round: 0,
             reads: LeaderReads::default(),
         }));

@@ -274,7 +274,7 @@ impl Protocol for Zab {
         zab
     }
 
-    fn step(&mut self, now: Millis, input: Input<Message>) -> Effects<Record, Message> {
+    fn step(&mut self, now: Millis, input: Input<Message>) -> &mut Effects<Record, Message> {
         self.now = self.now.max(now);
         match input {
             Input::Tick => self.tick(),
@@ -284,7 +284,7 @@ impl Protocol for Zab {
             Input::Snapshot(snapshot) => self.on_snapshot(snapshot),
         }
         self.finish();
-        std::mem::take(&mut self.out)
+        &mut self.out
     }
 
     fn wake_at(&self) -> Millis {

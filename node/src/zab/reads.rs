@@ -106,12 +106,11 @@ impl Zab {
     /// those who are silent are alive, and so agree.
     fn quorum_round(&self) -> u64 {
         let Role::Leading(leadership) = &self.role else { return 0 };
-        let own = leadership.round;
+        let (own, latest) = (self.settings.node, leadership.round);
         if self.settings.defects.has(Defect::Z11) && self.hears_quorum(true) {
-            return own;
+            return latest;
         }
-        let synced = leadership.peers.iter().filter(|(_, peer)| peer.is_synced);
-        let rounds = synced.map(|(node, peer)| (*node, peer.round)).chain([(self.settings.node, own)]);
-        self.electorate.reached(rounds)
+        let round = |node| if node == own { latest } else { leadership.of_synced(node, |peer| peer.round) };
+        self.electorate.reached(round)
     }
 }

@@ -296,7 +296,8 @@ impl<P: Checked> Cluster<P> {
     pub(crate) fn step(&mut self, id: NodeId, event: Event<P::Message>) {
         let now = self.now;
         let node = self.node(id);
-        let output = node.replica.as_mut().expect("the node is up").step(now, event);
+        let mut output = Output::default();
+        node.replica.as_mut().expect("the node is up").step(now, event, &mut output);
         let Output { persist, replaces, ticket, send, send_durable, answers, notes, .. } = output;
         if !persist.is_empty() {
             node.unsynced.push_back(Batch { ticket, replaces, records: persist });

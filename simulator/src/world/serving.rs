@@ -245,8 +245,10 @@ impl<P: Inspect> World<P> {
     fn on_durable(&mut self, node: usize, ticket: Ticket) {
         self.invariants.durable(self.now, node, ticket);
         let Some(live) = self.nodes[node].live_mut() else { return };
-        let released = live.outbox.release(ticket);
-        self.send(node, released);
+        let mut output = self.output.take().unwrap_or_default();
+        live.outbox.release(ticket, &mut output.send);
+        self.send(node, &mut output.send);
+        self.output = Some(output);
         self.step(node, Event::Durable(ticket));
     }
 
@@ -287,8 +289,9 @@ impl<P: Inspect> World<P> {
         let host = &mut self.nodes[node];
         let now = host.clock.read(self.now);
         let Some(live) = host.live_mut() else { return };
+        let mut output = self.output.take().unwrap_or_default();
         self.acting = Some(node);
-        let output = live.replica.step(now, event);
+        live.replica.step(now, event, &mut output);
         self.acting = None;
         let broken_count = self.invariants.broken().len();
         self.invariants.stepped(self.now, node, &output, &live.replica);
@@ -296,12 +299,14 @@ impl<P: Inspect> World<P> {
             let invariant = broken.invariant;
             self.trace.add(self.now, node, What::Broken { invariant });
         }
-        self.carry_out(node, output);
+        self.carry_out(node, &mut output);
+        self.output = Some(output);
     }
 
-    fn carry_out(&mut self, node: usize, output: Output<P>) {
+    fn carry_out(&mut self, node: usize, output: &mut Output<P>) {
         let Output { persist, replaces, ticket, send, send_durable, answers, notes, .. } = output;
-        for note in &notes {
+        let (replaces, ticket) = (*replaces, *ticket);
+        for note in &*notes {
             self.observe(&Observation::Note { node: network::name(node), text: &note.to_string() });
             if let Some(what) = What::of(note) {
                 self.note_leader(node, &what);
@@ -309,17 +314,17 @@ impl<P: Inspect> World<P> {
             }
         }
         if !persist.is_empty() {
-            self.note_records(node, ticket, &persist);
+            self.note_records(node, ticket, persist);
         }
         let Some(live) = self.nodes[node].live_mut() else { return };
         if !persist.is_empty() {
-            live.batches.push_back(Batch { ticket, replaces, bytes: encode_batch(&persist) });
+            live.batches.push_back(Batch { ticket, replaces, bytes: encode_batch(persist) });
         }
-        let released = live.outbox.hold(ticket, send_durable);
+        live.outbox.hold(ticket, send_durable);
         let position = live.replica.machine().applied();
         self.send(node, send);
-        self.send(node, released);
-        for (id, answer) in answers {
+        self.send(node, send_durable);
+        for (id, answer) in answers.drain(..) {
             let asked_by = self.nodes[node].live_mut().and_then(|live| live.clients.remove(&id));
             let Some(attempt) = asked_by else { continue };
             self.add(node, What::Answered { done: answer.is_ok() });
@@ -331,8 +336,8 @@ impl<P: Inspect> World<P> {
         }
     }
 
-    fn send(&mut self, from: usize, messages: Vec<(NodeId, P::Message)>) {
-        for (to, message) in messages {
+    fn send(&mut self, from: usize, messages: &mut Vec<(NodeId, P::Message)>) {
+        for (to, message) in messages.drain(..) {
             self.invariants.sends::<P>(self.now, (from, to), &message);
             let to = (to.0 - 1) as usize;
             if !self.passes_hands(from, to, &message) {
