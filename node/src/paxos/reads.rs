@@ -16,7 +16,7 @@ use crate::paxos::message::{Message, Slot};
 use crate::paxos::{Paxos, Role};
 use crate::pending::reached_by;
 use crate::pending::reads::{QuestionId, Reader, Standing};
-use crate::protocol::OperationId;
+use crate::protocol::{Millis, OperationId};
 use crate::settings::Reads;
 
 impl Paxos {
@@ -55,7 +55,7 @@ impl Paxos {
         }
         let local = self.reads.take_unasked();
         let chosen = self.slots.chosen();
-        let is_trusted = self.settings.defects.has(Defect::P12) || self.has_lease();
+        let is_trusted = self.settings.defects.has(Defect::P12) || self.has_lease(self.now);
         let settles = !self.settings.defects.has(Defect::P13);
         let confirmed_round = self.confirmed_round();
         let Role::Leading(office) = &mut self.role else { return };
@@ -107,10 +107,19 @@ impl Paxos {
         reached_by(self.settings.acceptors_count() / 2 + 1, rounds)
     }
 
-    fn has_lease(&self) -> bool {
+    /// The latest round of heartbeats, if it leads; for checks of invariants.
+    pub fn latest_round(&self) -> Option<u64> {
+        match &self.role {
+            Role::Leading(office) => Some(office.rounds.latest()),
+            _ => None,
+        }
+    }
+
+    /// Whether it leads and nobody else can, by a lease.
+    pub fn has_lease(&self, now: Millis) -> bool {
         let wants_lease = self.settings.reads == Reads::Lease || self.settings.defects.has(Defect::P14);
         let Role::Leading(office) = &self.role else { return false };
-        wants_lease && !office.makes_way && office.rounds.vouch(self.now, self.settings.read_lease_ms())
+        wants_lease && !office.makes_way && office.rounds.vouch(now, self.settings.read_lease_ms())
     }
 
     /// Gives up on reads that have waited too long, asks again where no answer came.

@@ -12,7 +12,7 @@
 use crate::api::NodeId;
 use crate::defect::Defect;
 use crate::pending::reads::{LocalReads, QuestionId, Reader, Standing};
-use crate::protocol::OperationId;
+use crate::protocol::{Millis, OperationId};
 use crate::raft::log::Index;
 use crate::raft::message::Body;
 use crate::raft::{Raft, Role};
@@ -86,7 +86,7 @@ impl Raft {
         let local = self.reads.take_unasked();
         let standing = if !self.is_commit_current() {
             Standing::Unsettled
-        } else if self.config.defects.has(Defect::R09) || self.has_lease() {
+        } else if self.config.defects.has(Defect::R09) || self.has_lease(self.now) {
             Standing::Vouched
         } else {
             Standing::Unconfirmed
@@ -147,7 +147,16 @@ impl Raft {
         })
     }
 
-    fn has_lease(&self) -> bool {
+    /// The latest round of heartbeats, if it leads; for checks of invariants.
+    pub fn latest_round(&self) -> Option<u64> {
+        match &self.role {
+            Role::Leader(leadership) => Some(leadership.rounds.latest()),
+            _ => None,
+        }
+    }
+
+    /// Whether it leads and nobody else can, by a lease.
+    pub fn has_lease(&self, now: Millis) -> bool {
         let defects = self.config.defects;
         let wants_lease = self.config.reads == Reads::Lease
             || [Defect::R12, Defect::R34].into_iter().any(|defect| defects.has(defect));
@@ -155,7 +164,7 @@ impl Raft {
         let is_given_up = leadership.has_handed_over || leadership.admin.handover.is_some();
         wants_lease
             && (!is_given_up || defects.has(Defect::R34))
-            && leadership.rounds.vouch(self.now, self.config.lease_ms())
+            && leadership.rounds.vouch(now, self.config.lease_ms())
     }
 
     /// Defect R12: the lease starts when the answers are read, however long ago their round was sent.

@@ -102,6 +102,14 @@ impl Zab {
         }
     }
 
+    /// The name of its time in office and the latest round of pings, if it leads; for checks of invariants.
+    pub fn latest_round(&self) -> Option<(u64, u64)> {
+        match &self.role {
+            Role::Leading(leadership) => Some((leadership.tenure, leadership.round)),
+            _ => None,
+        }
+    }
+
     /// The latest round that a quorum of synchronised voters has answered; the leader answers itself. With defect Z11
     /// those who are silent are alive, and so agree.
     fn quorum_round(&self) -> u64 {

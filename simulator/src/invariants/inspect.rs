@@ -7,11 +7,12 @@ use std::rc::Rc;
 use rashomon_nemesis::Capability;
 use rashomon_node::api::{NodeId, Operation, RegisterOperation, Role};
 use rashomon_node::machine::Command;
-use rashomon_node::protocol::{Protocol, View};
+use rashomon_node::protocol::{Millis, Protocol, View};
 use rustc_hash::FxHasher;
 use serde::Serialize;
 
 use super::promises::Promise;
+use super::rounds::{Reading, Round};
 use super::vouching::Vouched;
 
 /// Whose votes weigh what before any log says who decides. Who is not in it has none.
@@ -134,6 +135,17 @@ pub trait Inspect: Protocol {
 
     /// What a message from one node to another says of its sender's disk.
     fn vouches(message: &Self::Message, from: NodeId, to: NodeId) -> Vouched;
+
+    /// What a message says about reads.
+    fn reading(message: &Self::Message) -> Reading;
+
+    /// The latest round of messages by which it confirms reads, if it leads.
+    fn round(&self) -> Option<Round>;
+
+    /// Whether it would answer reads now because nobody else can lead yet.
+    fn has_lease(&self, _now: Millis) -> bool {
+        false
+    }
 
     /// The term (ballot, epoch) in which this node leads, as a number that no two leaders may share.
     fn office(&self, _node: NodeId) -> Option<u64> {

@@ -14,6 +14,7 @@ mod durability;
 mod established;
 mod freshness;
 mod inspect;
+mod leases;
 mod matching;
 mod members;
 mod mirror;
@@ -23,6 +24,8 @@ pub mod paxos;
 mod promises;
 pub mod raft;
 mod recovery;
+mod restriction;
+mod rounds;
 mod sequences;
 mod spoken;
 mod vouching;
@@ -32,9 +35,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rashomon_histories::Nanos;
 use rashomon_nemesis::NodeId as NodeName;
-use rashomon_node::api::{NodeId, Sessioned};
+use rashomon_node::api::{NodeId, Role, Sessioned};
 use rashomon_node::machine::Machine;
-use rashomon_node::protocol::{OperationId, Ticket, View};
+use rashomon_node::protocol::{Millis, OperationId, Ticket, View};
 use rashomon_node::replica::{Output, Replica};
 use serde::Serialize;
 
@@ -43,6 +46,8 @@ use inspect::of_bytes;
 pub use inspect::{Entry, Inspect, Said, Voters, fingerprint};
 use mirror::Mirror;
 use promises::Promise;
+use rounds::{Leader, Read};
+pub use rounds::{Reading, Round};
 pub use vouching::Vouched;
 
 /// An invariant that did not hold.
@@ -130,6 +135,7 @@ pub struct Invariants {
     digests: digests::Digests,
     acknowledgements: acknowledgements::Acknowledgements,
     freshness: freshness::Freshness,
+    rounds: rounds::Rounds,
     sequences: sequences::Sequences,
     acceptors: acceptors::Acceptors,
     established: established::Established,
@@ -150,6 +156,7 @@ impl Invariants {
             digests: digests::Digests::default(),
             acknowledgements: acknowledgements::Acknowledgements::default(),
             freshness: freshness::Freshness::default(),
+            rounds: rounds::Rounds::new(nodes),
             sequences: sequences::Sequences::default(),
             acceptors: acceptors::Acceptors::new(nodes),
             established: established::Established::new(nodes),
@@ -170,6 +177,7 @@ impl Invariants {
     /// A node's disk was taken from it: nothing of it need be there any more, and no promise holds. It is a new server.
     pub fn forgiven(&mut self, node: usize) {
         self.promises.forgotten(node);
+        self.rounds.forgotten(node);
         self.acceptors.forgotten(node);
         self.established.forgotten(node);
         let seen = &mut self.nodes[node];
@@ -204,6 +212,7 @@ impl Invariants {
         }
         self.established.restarted(&mut self.findings, node, entered);
         self.freshness.restarted(node);
+        self.rounds.restarted(node);
         self.sequences.restarted(node);
         let seen = &mut self.nodes[node];
         let durable = seen.disk_after_crash();
@@ -212,8 +221,15 @@ impl Invariants {
         *seen = Seen { memory: mirror.clone(), disk: mirror, promise, spoken, ..Seen::default() };
     }
 
-    /// A node has made a step.
-    pub fn stepped<P: Inspect>(&mut self, now: Nanos, node: usize, output: &Output<P>, replica: &Replica<P>) {
+    /// A node has made a step. Returns whether it leads now, in a term in which nobody did.
+    pub fn stepped<P: Inspect>(
+        &mut self,
+        now: Nanos,
+        node: usize,
+        output: &Output<P>,
+        replica: &Replica<P>,
+    ) -> bool {
+        let mut leads_anew = false;
         self.findings.now = now;
         let voters = self.nodes[node].memory.voters();
         self.written::<P>(node, output);
@@ -240,6 +256,7 @@ impl Invariants {
         if let Some(office) = office
             && self.offices.takes(&mut self.findings, node, office)
         {
+            leads_anew = true;
             let log = &self.nodes[node].memory;
             completeness::check(&mut self.findings, node, view.term, log, &self.committed);
             if P::ENTERS {
@@ -271,17 +288,50 @@ impl Invariants {
             let applied = replica.machine().applied();
             for (id, answer) in &output.answers {
                 self.freshness.answered(&mut self.findings, node, (*id, answer.is_ok()), applied);
+                let (leader, read) = (self.leader(node, replica.core()), (node, Read::Own(*id)));
+                self.rounds.answered(&mut self.findings, read, answer.is_ok(), leader, &self.electors);
             }
             self.acknowledgements.given(&mut self.findings, node, output);
         }
+        leads_anew
+    }
+
+    /// How a node leads, if it does.
+    fn leader<P: Inspect>(&self, node: usize, core: &P) -> Option<Leader> {
+        let round = core.round()?;
+        Some(Leader { round, voters: self.nodes[node].memory.voters() })
     }
 
     fn promise_on_disk<P: Inspect>(&self, node: usize) -> Promise {
         if P::CHOOSES { (self.acceptors.promised(node), None) } else { self.nodes[node].promise }
     }
 
+    /// A message is about to be heard by a node.
+    pub fn hears<P: Inspect>(&mut self, node: usize, from: NodeId, message: &P::Message, core: &P) {
+        if let Reading::Asks(question) = P::reading(message) {
+            let leader = self.leader(node, core);
+            self.rounds.asked(node, Read::Of(from, question), leader);
+        }
+    }
+
     /// A message leaves a node.
-    pub fn sends<P: Inspect>(&mut self, now: Nanos, (from, to): (usize, NodeId), message: &P::Message) {
+    pub fn sends<P: Inspect>(
+        &mut self,
+        now: Nanos,
+        (from, to): (usize, NodeId),
+        message: &P::Message,
+        core: Option<&P>,
+    ) {
+        match P::reading(message) {
+            Reading::Follows(round) => self.rounds.follows(from, (to.0 - 1) as usize, round),
+            Reading::Told(question) => {
+                self.findings.now = now;
+                let leader = core.and_then(|core| self.leader(from, core));
+                let read = (from, Read::Of(to, question));
+                self.rounds.answered(&mut self.findings, read, true, leader, &self.electors);
+            }
+            Reading::Asks(_) | Reading::Nothing => {}
+        }
         let vouched = P::vouches(message, id_of(from), to);
         if vouched == Vouched::Nothing {
             return;
@@ -291,6 +341,15 @@ impl Invariants {
         let Self { acceptors, established, .. } = self;
         let disk = vouching::Disk { promise, log: &self.nodes[from].disk, acceptors, established };
         vouching::check(&mut self.findings, from, &vouched, &disk);
+        if let Vouched::Promise { term, to: Some(candidate) } = vouched {
+            let (voter, seen) = (&self.nodes[from].disk, &self.nodes[(candidate.0 - 1) as usize]);
+            let asks_still = seen.promise.0 == term
+                && seen.view.is_some_and(|view| view.role == Role::Candidate && view.term == term);
+            if asks_still {
+                let asker = (candidate, &seen.memory);
+                restriction::check(&mut self.findings, (from, voter), term, asker);
+            }
+        }
     }
 
     /// A client has been told that this surely did not happen.
@@ -299,9 +358,26 @@ impl Invariants {
         self.sequences.refused(&mut self.findings, sessioned);
     }
 
+    /// A node has begun to lead in this term while another, whose clock shows this, may take itself for the leader.
+    pub fn leads_beside<P: Inspect>(
+        &mut self,
+        now: Nanos,
+        (node, term): (usize, u64),
+        other: (usize, &P, Millis),
+    ) {
+        self.findings.now = now;
+        leases::check(&mut self.findings, (node, term), other);
+    }
+
     /// A node takes in a read that is to be linearizable.
     pub fn reads(&mut self, node: usize, id: OperationId) {
         self.freshness.asked(node, id, self.acknowledgements.last());
+    }
+
+    /// A node takes in a read that it must not answer before others have confirmed that it leads, if it does.
+    pub fn awaits<P: Inspect>(&mut self, node: usize, id: OperationId, core: &P) {
+        let leader = self.leader(node, core);
+        self.rounds.asked(node, Read::Own(id), leader);
     }
 
     /// What a node handed out up to this ticket is on its disk, or so it is told.

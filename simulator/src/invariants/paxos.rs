@@ -6,9 +6,10 @@ use rashomon_node::api::{NodeId, Role};
 use rashomon_node::paxos::Paxos;
 use rashomon_node::paxos::basic::Ballot;
 use rashomon_node::paxos::message::{Message, Record, Value};
-use rashomon_node::protocol::Protocol as _;
+use rashomon_node::protocol::{Millis, Protocol as _};
 
 use super::promises::Promise;
+use super::rounds::{Reading, Round};
 use super::{Inspect, Said, Vouched, fingerprint};
 
 impl Inspect for Paxos {
@@ -74,6 +75,23 @@ impl Inspect for Paxos {
             }
             _ => Vouched::Nothing,
         }
+    }
+
+    fn reading(message: &Message) -> Reading {
+        match message {
+            Message::Confirmed { ballot, round } => Reading::Follows((office(*ballot), *round)),
+            Message::ReadIndex { id } => Reading::Asks(id.0),
+            Message::ReadIndexReply { id, .. } => Reading::Told(id.0),
+            _ => Reading::Nothing,
+        }
+    }
+
+    fn round(&self) -> Option<Round> {
+        Some((office(self.leads()?), self.latest_round()?))
+    }
+
+    fn has_lease(&self, now: Millis) -> bool {
+        Paxos::has_lease(self, now)
     }
 
     /// A leader's ballot is a round and its own name (PP1).

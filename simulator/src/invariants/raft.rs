@@ -4,12 +4,14 @@ use std::rc::Rc;
 
 use rashomon_nemesis::Capability;
 use rashomon_node::api::NodeId;
+use rashomon_node::protocol::Millis;
 use rashomon_node::raft::Raft;
 use rashomon_node::raft::log::Payload;
 use rashomon_node::raft::membership::Membership;
 use rashomon_node::raft::message::{Body, Message, Record};
 
 use super::promises::Promise;
+use super::rounds::{Reading, Round};
 use super::{Entry, Inspect, Said, Voters, Vouched, fingerprint, of_bytes};
 
 impl Inspect for Raft {
@@ -54,6 +56,23 @@ impl Inspect for Raft {
             Body::Appended { matched } => Vouched::Entries { term, last: matched.0 },
             _ => Vouched::Nothing,
         }
+    }
+
+    fn reading(message: &Message) -> Reading {
+        match message.body {
+            Body::HeartbeatReply { round } => Reading::Follows((message.term.0, round)),
+            Body::ReadIndex { id } => Reading::Asks(id.0),
+            Body::ReadIndexReply { id, .. } => Reading::Told(id.0),
+            _ => Reading::Nothing,
+        }
+    }
+
+    fn round(&self) -> Option<Round> {
+        Some((self.hard_state().term.0, self.latest_round()?))
+    }
+
+    fn has_lease(&self, now: Millis) -> bool {
+        Raft::has_lease(self, now)
     }
 
     fn said(record: &Record) -> Said {

@@ -5,6 +5,7 @@ use rashomon_node::zab::Zab;
 use rashomon_node::zab::message::{Down, Frame, Message, Record, Up};
 
 use super::promises::Promise;
+use super::rounds::{Reading, Round};
 use super::{Entry, Inspect, Said, Vouched, fingerprint};
 
 impl Inspect for Zab {
@@ -51,6 +52,21 @@ impl Inspect for Zab {
             }
             _ => Vouched::Nothing,
         }
+    }
+
+    fn reading(message: &Message) -> Reading {
+        match message {
+            Message::Up(Frame { link, body: Up::Pong { round }, .. }) => {
+                Reading::Follows((link.tenure, *round))
+            }
+            Message::Up(Frame { body: Up::Sync { id }, .. }) => Reading::Asks(id.0),
+            Message::Down(Frame { body: Down::SyncReply { id, .. }, .. }) => Reading::Told(id.0),
+            _ => Reading::Nothing,
+        }
+    }
+
+    fn round(&self) -> Option<Round> {
+        self.latest_round()
     }
 
     fn said(record: &Record) -> Said {

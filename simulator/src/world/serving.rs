@@ -163,6 +163,10 @@ impl<P: Inspect> World<P> {
                     if request.operation.is_read() && self.setup.node.reads != Reads::Local {
                         self.invariants.reads(node, id);
                     }
+                    if request.operation.is_read() && self.setup.node.reads == Reads::ReadIndex {
+                        let Some(live) = self.nodes[node].live() else { return };
+                        self.invariants.awaits(node, id, live.replica.core());
+                    }
                     requests.push((id, request));
                 }
                 // It came first.
@@ -291,16 +295,36 @@ impl<P: Inspect> World<P> {
         let Some(live) = host.live_mut() else { return };
         let mut output = self.output.take().unwrap_or_default();
         self.acting = Some(node);
+        if let Event::Message(from, message) = &event
+            && self.setup.node.reads == Reads::ReadIndex
+        {
+            self.invariants.hears::<P>(node, *from, message, live.replica.core());
+        }
         live.replica.step(now, event, &mut output);
         self.acting = None;
         let broken_count = self.invariants.broken().len();
-        self.invariants.stepped(self.now, node, &output, &live.replica);
+        if self.invariants.stepped(self.now, node, &output, &live.replica) {
+            self.check_leases(node);
+        }
         if let Some(broken) = self.invariants.broken().get(broken_count) {
             let invariant = broken.invariant;
             self.trace.add(self.now, node, What::Broken { invariant });
         }
         self.carry_out(node, &mut output);
         self.output = Some(output);
+    }
+
+    /// A node leads in a term in which nobody did: no earlier leader is sure of its office by now.
+    fn check_leases(&mut self, node: usize) {
+        let Some(live) = self.nodes[node].live() else { return };
+        let term = live.replica.core().view().term;
+        for (other, host) in self.nodes.iter().enumerate().filter(|(other, _)| *other != node) {
+            if let Some(live) = host.live() {
+                let now = host.clock.read(self.now);
+                let other = (other, live.replica.core(), now);
+                self.invariants.leads_beside(self.now, (node, term), other);
+            }
+        }
     }
 
     fn carry_out(&mut self, node: usize, output: &mut Output<P>) {
@@ -338,7 +362,8 @@ impl<P: Inspect> World<P> {
 
     fn send(&mut self, from: usize, messages: &mut Vec<(NodeId, P::Message)>) {
         for (to, message) in messages.drain(..) {
-            self.invariants.sends::<P>(self.now, (from, to), &message);
+            let core = self.nodes[from].live().map(|live| live.replica.core());
+            self.invariants.sends::<P>(self.now, (from, to), &message, core);
             let to = (to.0 - 1) as usize;
             if !self.passes_hands(from, to, &message) {
                 continue;
