@@ -186,6 +186,13 @@ impl Paxos {
         }
     }
 
+    /// The last open slot for which it counts another node's vote, if it leads; for checks of invariants.
+    pub fn counted(&self, node: NodeId) -> Option<Slot> {
+        let Role::Leading(office) = &self.role else { return None };
+        let offset = office.open.iter().rposition(|tally| tally.contains(node))?;
+        Some(self.slots.chosen().plus(offset as u64 + 1))
+    }
+
     /// A round of heartbeats was answered: the node lives, so what it has not answered may be lost.
     pub(super) fn on_confirmed(&mut self, from: NodeId, ballot: Ballot, round: u64) {
         let now = self.now;

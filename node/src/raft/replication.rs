@@ -367,6 +367,14 @@ impl Raft {
         leadership.is_reshaping = leadership.progress.values().any(|progress| progress.departs_at.is_some());
     }
 
+    /// How far it takes another node's log to be the same as its own, durably, if it leads; for checks of invariants.
+    pub fn matched(&self, node: NodeId) -> Option<Index> {
+        match &self.role {
+            Role::Leader(leadership) => leadership.progress.get(&node).map(|progress| progress.matched),
+            _ => None,
+        }
+    }
+
     fn progress_of(&mut self, node: NodeId) -> Option<&mut Progress> {
         match &mut self.role {
             Role::Leader(leadership) => leadership.progress.get_mut(&node),

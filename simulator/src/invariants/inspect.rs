@@ -11,6 +11,7 @@ use rashomon_node::protocol::{Millis, Protocol, View};
 use rustc_hash::FxHasher;
 use serde::Serialize;
 
+use super::counting::Told;
 use super::promises::Promise;
 use super::rounds::{Reading, Round};
 use super::vouching::Vouched;
@@ -135,6 +136,11 @@ pub trait Inspect: Protocol {
 
     /// What a message from one node to another says of its sender's disk.
     fn vouches(message: &Self::Message, from: NodeId, to: NodeId) -> Vouched;
+
+    /// How far it takes another node to be, if it leads and counts that: its term, and the other's last position.
+    fn counts(&self, _node: NodeId) -> Option<Told> {
+        None
+    }
 
     /// What a message says about reads.
     fn reading(message: &Self::Message) -> Reading;

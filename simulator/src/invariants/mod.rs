@@ -8,6 +8,7 @@
 mod acceptors;
 mod acknowledgements;
 mod completeness;
+mod counting;
 mod decisions;
 mod digests;
 mod durability;
@@ -41,6 +42,7 @@ use rashomon_node::protocol::{Millis, OperationId, Ticket, View};
 use rashomon_node::replica::{Output, Replica};
 use serde::Serialize;
 
+pub use counting::Told;
 pub(crate) use inspect::Electors;
 use inspect::of_bytes;
 pub use inspect::{Entry, Inspect, Said, Voters, fingerprint};
@@ -136,6 +138,7 @@ pub struct Invariants {
     acknowledgements: acknowledgements::Acknowledgements,
     freshness: freshness::Freshness,
     rounds: rounds::Rounds,
+    counting: counting::Counting,
     sequences: sequences::Sequences,
     acceptors: acceptors::Acceptors,
     established: established::Established,
@@ -157,6 +160,7 @@ impl Invariants {
             acknowledgements: acknowledgements::Acknowledgements::default(),
             freshness: freshness::Freshness::default(),
             rounds: rounds::Rounds::new(nodes),
+            counting: counting::Counting::new(nodes),
             sequences: sequences::Sequences::default(),
             acceptors: acceptors::Acceptors::new(nodes),
             established: established::Established::new(nodes),
@@ -314,6 +318,13 @@ impl Invariants {
         }
     }
 
+    /// A node has taken in what another has told it.
+    pub fn heard<P: Inspect>(&mut self, node: usize, from: NodeId, core: &P) {
+        if let Some(counted) = core.counts(from) {
+            self.counting.counts(&mut self.findings, (node, (from.0 - 1) as usize), counted);
+        }
+    }
+
     /// A message leaves a node.
     pub fn sends<P: Inspect>(
         &mut self,
@@ -337,6 +348,7 @@ impl Invariants {
             return;
         }
         self.findings.now = now;
+        self.counting.tells((from, (to.0 - 1) as usize), &vouched);
         let promise = self.promise_on_disk::<P>(from);
         let Self { acceptors, established, .. } = self;
         let disk = vouching::Disk { promise, log: &self.nodes[from].disk, acceptors, established };

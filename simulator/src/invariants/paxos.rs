@@ -8,6 +8,7 @@ use rashomon_node::paxos::basic::Ballot;
 use rashomon_node::paxos::message::{Message, Record, Value};
 use rashomon_node::protocol::{Millis, Protocol as _};
 
+use super::counting::Told;
 use super::promises::Promise;
 use super::rounds::{Reading, Round};
 use super::{Inspect, Said, Vouched, fingerprint};
@@ -75,6 +76,10 @@ impl Inspect for Paxos {
             }
             _ => Vouched::Nothing,
         }
+    }
+
+    fn counts(&self, node: NodeId) -> Option<Told> {
+        Some((office(self.leads()?), self.counted(node)?.0))
     }
 
     fn reading(message: &Message) -> Reading {

@@ -10,6 +10,7 @@ use rashomon_node::raft::log::Payload;
 use rashomon_node::raft::membership::Membership;
 use rashomon_node::raft::message::{Body, Message, Record};
 
+use super::counting::Told;
 use super::promises::Promise;
 use super::rounds::{Reading, Round};
 use super::{Entry, Inspect, Said, Voters, Vouched, fingerprint, of_bytes};
@@ -56,6 +57,10 @@ impl Inspect for Raft {
             Body::Appended { matched } => Vouched::Entries { term, last: matched.0 },
             _ => Vouched::Nothing,
         }
+    }
+
+    fn counts(&self, node: NodeId) -> Option<Told> {
+        Some((self.hard_state().term.0, self.matched(node)?.0))
     }
 
     fn reading(message: &Message) -> Reading {

@@ -295,15 +295,23 @@ impl<P: Inspect> World<P> {
         let Some(live) = host.live_mut() else { return };
         let mut output = self.output.take().unwrap_or_default();
         self.acting = Some(node);
-        if let Event::Message(from, message) = &event
-            && self.setup.node.reads == Reads::ReadIndex
-        {
-            self.invariants.hears::<P>(node, *from, message, live.replica.core());
-        }
+        let told_by = match &event {
+            Event::Message(from, message) => {
+                if self.setup.node.reads == Reads::ReadIndex {
+                    self.invariants.hears::<P>(node, *from, message, live.replica.core());
+                }
+                Some(*from)
+            }
+            _ => None,
+        };
         live.replica.step(now, event, &mut output);
         self.acting = None;
         let broken_count = self.invariants.broken().len();
-        if self.invariants.stepped(self.now, node, &output, &live.replica) {
+        let leads_anew = self.invariants.stepped(self.now, node, &output, &live.replica);
+        if let Some(from) = told_by {
+            self.invariants.heard(node, from, live.replica.core());
+        }
+        if leads_anew {
             self.check_leases(node);
         }
         if let Some(broken) = self.invariants.broken().get(broken_count) {
