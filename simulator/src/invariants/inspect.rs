@@ -119,6 +119,9 @@ pub trait Inspect: Protocol {
     /// Whether the term of which its view speaks is on disk before anything said in it leaves.
     const TERM_LASTS: bool = false;
 
+    /// Whether a leader decides by entries of its own term only.
+    const COUNTS_OWN_TERM: bool = false;
+
     /// Whether slots are chosen one by one, by votes that records tell of.
     const CHOOSES: bool = false;
 

@@ -18,9 +18,11 @@ mod inspect;
 mod leases;
 mod matching;
 mod members;
+mod messages;
 mod mirror;
 mod monotone;
 mod offices;
+mod own_term;
 pub mod paxos;
 mod promises;
 pub mod raft;
@@ -29,6 +31,7 @@ mod restriction;
 mod rounds;
 mod sequences;
 mod spoken;
+mod votes;
 mod vouching;
 pub mod zab;
 
@@ -36,7 +39,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rashomon_histories::Nanos;
 use rashomon_nemesis::NodeId as NodeName;
-use rashomon_node::api::{NodeId, Role, Sessioned};
+use rashomon_node::api::{NodeId, Sessioned};
 use rashomon_node::machine::Machine;
 use rashomon_node::protocol::{Millis, OperationId, Ticket, View};
 use rashomon_node::replica::{Output, Replica};
@@ -139,6 +142,7 @@ pub struct Invariants {
     freshness: freshness::Freshness,
     rounds: rounds::Rounds,
     counting: counting::Counting,
+    votes: votes::Votes,
     sequences: sequences::Sequences,
     acceptors: acceptors::Acceptors,
     established: established::Established,
@@ -161,6 +165,7 @@ impl Invariants {
             freshness: freshness::Freshness::default(),
             rounds: rounds::Rounds::new(nodes),
             counting: counting::Counting::new(nodes),
+            votes: votes::Votes::default(),
             sequences: sequences::Sequences::default(),
             acceptors: acceptors::Acceptors::new(nodes),
             established: established::Established::new(nodes),
@@ -235,7 +240,7 @@ impl Invariants {
     ) -> bool {
         let mut leads_anew = false;
         self.findings.now = now;
-        let voters = self.nodes[node].memory.voters();
+        let (voters_since, voters) = self.nodes[node].memory.voters_since();
         self.written::<P>(node, output);
         let view = replica.core().view();
         if !P::CHOOSES {
@@ -252,6 +257,13 @@ impl Invariants {
                 spoken.holds(output.ticket, view.term);
             }
         }
+        if P::COUNTS_OWN_TERM
+            && let Some(before) = &before
+        {
+            let log = &self.nodes[node].memory;
+            let voters_at = Some(log.voters_since().0).filter(|at| *at != voters_since);
+            own_term::check(&mut self.findings, node, (before, &view), log, voters_at);
+        }
         let id = id_of(node);
         let office = replica.core().office(id);
         if office.is_some() {
@@ -265,6 +277,9 @@ impl Invariants {
             completeness::check(&mut self.findings, node, view.term, log, &self.committed);
             if P::ENTERS {
                 self.established.leads(&mut self.findings, node, office, &self.electors);
+            } else {
+                let deciding = (&*voters, &self.electors);
+                self.votes.leads(&mut self.findings, (node, office), deciding);
             }
         }
         let on_disk = self.promise_on_disk::<P>(node);
@@ -308,60 +323,6 @@ impl Invariants {
 
     fn promise_on_disk<P: Inspect>(&self, node: usize) -> Promise {
         if P::CHOOSES { (self.acceptors.promised(node), None) } else { self.nodes[node].promise }
-    }
-
-    /// A message is about to be heard by a node.
-    pub fn hears<P: Inspect>(&mut self, node: usize, from: NodeId, message: &P::Message, core: &P) {
-        if let Reading::Asks(question) = P::reading(message) {
-            let leader = self.leader(node, core);
-            self.rounds.asked(node, Read::Of(from, question), leader);
-        }
-    }
-
-    /// A node has taken in what another has told it.
-    pub fn heard<P: Inspect>(&mut self, node: usize, from: NodeId, core: &P) {
-        if let Some(counted) = core.counts(from) {
-            self.counting.counts(&mut self.findings, (node, (from.0 - 1) as usize), counted);
-        }
-    }
-
-    /// A message leaves a node.
-    pub fn sends<P: Inspect>(
-        &mut self,
-        now: Nanos,
-        (from, to): (usize, NodeId),
-        message: &P::Message,
-        core: Option<&P>,
-    ) {
-        match P::reading(message) {
-            Reading::Follows(round) => self.rounds.follows(from, (to.0 - 1) as usize, round),
-            Reading::Told(question) => {
-                self.findings.now = now;
-                let leader = core.and_then(|core| self.leader(from, core));
-                let read = (from, Read::Of(to, question));
-                self.rounds.answered(&mut self.findings, read, true, leader, &self.electors);
-            }
-            Reading::Asks(_) | Reading::Nothing => {}
-        }
-        let vouched = P::vouches(message, id_of(from), to);
-        if vouched == Vouched::Nothing {
-            return;
-        }
-        self.findings.now = now;
-        self.counting.tells((from, (to.0 - 1) as usize), &vouched);
-        let promise = self.promise_on_disk::<P>(from);
-        let Self { acceptors, established, .. } = self;
-        let disk = vouching::Disk { promise, log: &self.nodes[from].disk, acceptors, established };
-        vouching::check(&mut self.findings, from, &vouched, &disk);
-        if let Vouched::Promise { term, to: Some(candidate) } = vouched {
-            let (voter, seen) = (&self.nodes[from].disk, &self.nodes[(candidate.0 - 1) as usize]);
-            let asks_still = seen.promise.0 == term
-                && seen.view.is_some_and(|view| view.role == Role::Candidate && view.term == term);
-            if asks_still {
-                let asker = (candidate, &seen.memory);
-                restriction::check(&mut self.findings, (from, voter), term, asker);
-            }
-        }
     }
 
     /// A client has been told that this surely did not happen.
@@ -457,6 +418,10 @@ impl Invariants {
 
 fn id_of(position: usize) -> NodeId {
     NodeId(u32::try_from(position + 1).expect("a cluster has few nodes"))
+}
+
+fn position_of(node: NodeId) -> usize {
+    (node.0 - 1) as usize
 }
 
 /// The node at this position, as people call it.

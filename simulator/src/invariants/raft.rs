@@ -17,6 +17,7 @@ use super::{Entry, Inspect, Said, Voters, Vouched, fingerprint, of_bytes};
 
 impl Inspect for Raft {
     const TERM_LASTS: bool = true;
+    const COUNTS_OWN_TERM: bool = true;
     const MESSAGES: &'static [&'static str] = &[
         "PreVote",
         "PreVoteReply",

@@ -11,7 +11,7 @@ use rashomon_node::api::NodeId;
 use rashomon_node::protocol::OperationId;
 use rustc_hash::FxHashMap;
 
-use super::{Electors, Findings, Law, Voters, id_of, name};
+use super::{Electors, Findings, Law, Voters, id_of, name, position_of};
 
 const LAW: Law = ("a read is confirmed by a majority that was asked after it", "Raft 8; thesis 6.4");
 
@@ -93,8 +93,7 @@ impl Rounds {
             return;
         }
         let has_answered = |voter: NodeId| {
-            let follower = (voter.0 - 1) as usize;
-            let last = self.answered[node * self.nodes + follower];
+            let last = self.answered[node * self.nodes + position_of(voter)];
             voter == id_of(node) || (last.0 == then.round.0 && last.1 > then.round.1)
         };
         if !now.voters.decide(electors, has_answered) {
