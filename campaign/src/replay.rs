@@ -47,11 +47,10 @@ pub fn command(args: &ReplayArgs) -> anyhow::Result<Outcome> {
 /// # Errors
 /// [`BadInput`] when there is none, or it cannot be followed.
 pub fn load(path: &Path) -> Result<Plan, BadInput> {
-    let bad = |problem: String| BadInput(problem);
+    let refuse = |problem: String| BadInput(format!("{}: {problem}", path.display()));
     let plan = match path.is_dir() {
         false => {
-            let text = read_bytes(path).map_err(bad)?;
-            let refuse = |problem: String| bad(format!("{}: {problem}", path.display()));
+            let text = read_bytes(path).map_err(BadInput)?;
             match serde_json::from_slice::<Case>(&text) {
                 Ok(Case { subject: Subject::Processes { plan, .. }, .. }) => *plan,
                 Ok(_) => return Err(refuse("it is a case of the simulator".to_owned())),
@@ -65,8 +64,8 @@ pub fn load(path: &Path) -> Result<Plan, BadInput> {
             if !folder.plan().exists() {
                 return Err(not_a_run(path));
             }
-            let plan = read_json::<Plan>(&folder.plan()).map_err(bad)?;
-            let script = read_json::<Script>(&folder.schedule()).map_err(bad)?;
+            let plan = read_json::<Plan>(&folder.plan()).map_err(refuse)?;
+            let script = read_json::<Script>(&folder.schedule()).map_err(refuse)?;
             Plan { schedule: Some(Given::Script { source: path.display().to_string(), script }), ..plan }
         }
     };

@@ -128,6 +128,7 @@ fn every_error_names_its_file_once() {
     }
     for command in ["replay", "shrink"] {
         said_once(&[command, run.to_str().unwrap()], "plan.json");
+        said_once(&[command, run.to_str().unwrap()], run.to_str().unwrap());
     }
 }
 

@@ -25,7 +25,9 @@ pub fn find(path: &Path) -> Result<Option<Repeatable>, BadInput> {
     if path.is_dir() {
         let pinned = Folder::at(path).pinned();
         return match pinned.exists() {
-            true => read_json(&pinned).map(|run| Some((run, None))).map_err(BadInput),
+            true => read_json(&pinned)
+                .map(|run| Some((run, None)))
+                .map_err(|problem| BadInput(format!("{}: {problem}", path.display()))),
             false => Ok(None),
         };
     }

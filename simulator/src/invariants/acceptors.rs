@@ -1,6 +1,7 @@
 //! Acceptors, slot by slot (Lamport, "Paxos Made Simple"; rules PP1 to PP5): a ballot proposes one value in a slot, what is
 //! carried out was accepted on the disks of a majority in one ballot, and what an acceptor has promised and accepted on disk
-//! its records tell after a restart.
+//! its records tell after a restart. A leader leaves no slot open below others: nothing after it could be carried out (Paxos Made
+//! Simple 3, "no-op"; PP6).
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -13,6 +14,15 @@ use super::{Electors, Findings, Law, Said, name};
 const ONE_VALUE: Law = ("a ballot proposes one value in a slot", "Paxos Made Simple 2.2; PP1");
 const CHOSEN: Law = ("chosen means accepted by a majority in one ballot", "Paxos Made Simple 2.2; PP5");
 const KEPT: Law = ("an acceptor knows what it has promised and accepted", "Paxos Made Simple 2.5; PP2, PP3");
+
+const FILLED: Law = ("a new leader fills the gaps below what it proposes", "Paxos Made Simple 3");
+
+/// A node takes office, with this gap in what it proposes.
+pub(crate) fn leads(findings: &mut Findings, node: usize, gap: Option<u64>) {
+    if let Some(slot) = gap {
+        findings.broke(FILLED, || format!("{} leads and proposes nothing for slot {slot}", name(node)));
+    }
+}
 
 /// All acceptors of a cluster, as their disks have them.
 #[derive(Debug)]
@@ -210,6 +220,15 @@ mod tests {
             acceptors.chosen(&mut findings, 0, (1, 4), &electors);
             assert_eq!(findings.broken.len(), 1, "nobody has voted for another value");
         }
+    }
+
+    #[test]
+    fn a_gap_below_what_a_new_leader_proposes_is_told() {
+        let mut findings = Findings::default();
+        leads(&mut findings, 0, None);
+        assert_eq!(findings.broken, []);
+        leads(&mut findings, 0, Some(7));
+        assert_eq!(findings.broken.len(), 1);
     }
 
     #[test]

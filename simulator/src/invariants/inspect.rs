@@ -145,6 +145,11 @@ pub trait Inspect: Protocol {
         None
     }
 
+    /// The first slot for which it proposes nothing though it does for later ones, if it leads where slots are chosen.
+    fn gap(&self) -> Option<u64> {
+        None
+    }
+
     /// What a message says about reads.
     fn reading(message: &Self::Message) -> Reading;
 

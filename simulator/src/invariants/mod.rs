@@ -273,6 +273,7 @@ impl Invariants {
             && self.offices.takes(&mut self.findings, node, office)
         {
             leads_anew = true;
+            acceptors::leads(&mut self.findings, node, replica.core().gap());
             let log = &self.nodes[node].memory;
             completeness::check(&mut self.findings, node, view.term, log, &self.committed);
             if P::ENTERS {

@@ -5,7 +5,7 @@ use rashomon_nemesis::Capability;
 use rashomon_node::api::{NodeId, Role};
 use rashomon_node::paxos::Paxos;
 use rashomon_node::paxos::basic::Ballot;
-use rashomon_node::paxos::message::{Message, Record, Value};
+use rashomon_node::paxos::message::{Message, Record, Slot, Value};
 use rashomon_node::protocol::{Millis, Protocol as _};
 
 use super::counting::Told;
@@ -80,6 +80,12 @@ impl Inspect for Paxos {
 
     fn counts(&self, node: NodeId) -> Option<Told> {
         Some((office(self.leads()?), self.counted(node)?.0))
+    }
+
+    fn gap(&self) -> Option<u64> {
+        let (ballot, slots) = (self.leads()?, self.acceptor());
+        let is_proposed = |slot| slots.accepted(Slot(slot)).is_some_and(|accepted| accepted.ballot == ballot);
+        (slots.chosen().0 + 1..slots.last().0).find(|slot| !is_proposed(*slot))
     }
 
     fn reading(message: &Message) -> Reading {
