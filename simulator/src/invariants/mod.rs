@@ -336,11 +336,11 @@ impl Invariants {
     pub fn leads_beside<P: Inspect>(
         &mut self,
         now: Nanos,
-        (node, term): (usize, u64),
-        other: (usize, &P, Millis),
+        leader: (usize, u64),
+        (other, core, clock): (usize, &P, Millis),
     ) {
         self.findings.now = now;
-        leases::check(&mut self.findings, (node, term), other);
+        leases::check(&mut self.findings, leader, (other, core.view().term, core.has_lease(clock)));
     }
 
     /// A node takes in a read that is to be linearizable.
