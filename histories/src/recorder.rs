@@ -229,9 +229,9 @@ impl<S: Sink, C: FnMut() -> Nanos> Recorder<S, C> {
             );
         }
         let Invocation { process, f, key, value, node } = invocation;
-        let event =
+        let mut event =
             Event { index: 0, time: Nanos(0), process, kind: Kind::Invoke, f, key, value, node, error: None };
-        let event = self.append(event)?;
+        self.append(&mut event)?;
         let index = event.index;
         if let Process::Client(number) = process {
             self.busy.insert(number);
@@ -258,7 +258,7 @@ impl<S: Sink, C: FnMut() -> Nanos> Recorder<S, C> {
     /// # Errors
     /// [`RecordError::Sink`].
     pub fn note(&mut self, f: impl Into<SmolStr>, value: Value) -> Result<(), RecordError> {
-        let event = Event {
+        let mut event = Event {
             index: 0,
             time: Nanos(0),
             process: Process::Nemesis,
@@ -269,7 +269,7 @@ impl<S: Sink, C: FnMut() -> Nanos> Recorder<S, C> {
             node: None,
             error: None,
         };
-        self.append(event).map(drop)
+        self.append(&mut event)
     }
 
     /// Makes everything recorded visible to other processes.
@@ -315,19 +315,19 @@ impl<S: Sink, C: FnMut() -> Nanos> Recorder<S, C> {
         if let Some(value) = completion.value {
             event.value = value;
         }
-        self.append(event).map(drop)
+        self.append(&mut event)
     }
 
-    /// Gives the event its index and time, writes it, and gives it back.
-    fn append(&mut self, mut event: Event) -> Result<Event, RecordError> {
+    /// Gives the event its index and time, and writes it.
+    fn append(&mut self, event: &mut Event) -> Result<(), RecordError> {
         self.ready()?;
         event.index = self.next_index;
         event.time = (self.clock)().max(self.last_time);
-        let written = self.sink.event(&event);
+        let written = self.sink.event(event);
         self.keep_failure(written)?;
         self.next_index += 1;
         self.last_time = event.time;
-        Ok(event)
+        Ok(())
     }
 
     /// A sink that failed once may hold half a line: nothing more is written after it.

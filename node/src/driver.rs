@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use serde::de::DeserializeOwned;
+use smallvec::SmallVec;
 
 use crate::api::NodeId;
 use crate::defect::Defect;
@@ -60,10 +61,13 @@ pub struct Batch {
 /// Most bytes in one frame, so that a replay reads frames of reasonable size.
 const FRAME_BYTES_MAX: usize = 1 << 20;
 
+/// What is written at once: one batch, unless the disk is slower than what comes in.
+pub type Group = SmallVec<[Batch; 2]>;
+
 /// Group commit: `first` and what has piled up behind it, up to the size of a frame.
-pub fn gather(first: Batch, mut next: impl FnMut() -> Option<Batch>) -> Vec<Batch> {
+pub fn gather(first: Batch, mut next: impl FnMut() -> Option<Batch>) -> Group {
     let mut bytes = first.bytes.len();
-    let mut group = vec![first];
+    let mut group = Group::from_iter([first]);
     while bytes < FRAME_BYTES_MAX
         && let Some(batch) = next()
     {
@@ -77,13 +81,13 @@ pub fn gather(first: Batch, mut next: impl FnMut() -> Option<Batch>) -> Vec<Batc
 ///
 /// # Errors
 /// After any error the log must not be used again.
-pub fn write<D: Disk>(wal: &mut Wal<D>, mut group: Vec<Batch>) -> Result<(), StorageError> {
+pub fn write<D: Disk>(wal: &mut Wal<D>, group: &[Batch]) -> Result<(), StorageError> {
+    let mut rest = group;
     if let Some(position) = group.iter().rposition(|batch| batch.replaces) {
         wal.replace(&group[position].bytes)?;
-        group.drain(..=position);
+        rest = &group[position + 1..];
     }
-    let batches: Vec<_> = group.into_iter().map(|batch| batch.bytes).collect();
-    if batches.is_empty() { Ok(()) } else { wal.append(&batches) }
+    if rest.is_empty() { Ok(()) } else { wal.append(rest.iter().map(|batch| &batch.bytes)) }
 }
 
 /// Opens a node's log as its settings want it.

@@ -69,13 +69,13 @@ impl<P: Protocol> Output<P> {
     /// Empty again, with its memory.
     fn clear(&mut self) {
         let Self { persist, replaces, ticket: _, send, send_durable, answers, applied, notes } = self;
-        persist.clear();
+        empty(persist);
         *replaces = false;
-        send.clear();
-        send_durable.clear();
-        answers.clear();
-        applied.clear();
-        notes.clear();
+        empty(send);
+        empty(send_durable);
+        empty(answers);
+        empty(applied);
+        empty(notes);
     }
 
     /// Takes what a core wants done, but for the answers; leaves nothing of it.
@@ -238,8 +238,18 @@ impl<P: Protocol> Replica<P> {
     }
 }
 
-/// Mostly there is nothing yet, and the lists change places.
+/// Most lists are empty at most steps: to see that costs less than to make it so.
+fn empty<T>(list: &mut Vec<T>) {
+    if !list.is_empty() {
+        list.clear();
+    }
+}
+
+/// Mostly there is nothing to append, or nothing yet to append it to: then the lists change places.
 fn append<T>(to: &mut Vec<T>, from: &mut Vec<T>) {
+    if from.is_empty() {
+        return;
+    }
     if to.is_empty() {
         std::mem::swap(to, from);
     } else {

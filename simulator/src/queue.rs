@@ -4,8 +4,8 @@
 //! planned first comes first, so the order is a function of the seed.
 //!
 //! Deadlines are many and lie far ahead, mostly in the order in which they are planned. They wait in a line of their own
-//! ([`Queue::plan_deadline`]), so that the heap holds what happens soon and stays small: a push and a pop cost the
-//! logarithm of what is on its way, not of all that was asked within a client's patience.
+//! ([`Queue::plan_deadline`]). Of the rest, the next few stand in order, and only what is planned beyond them goes to a heap:
+//! mostly so little is on its way that finding a place among the few is all that it costs.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -15,6 +15,8 @@ use rashomon_histories::Nanos;
 /// Moments in order.
 #[derive(Debug)]
 pub(crate) struct Queue<D> {
+    /// Falling in time; none of the heap comes before any of these.
+    next: Vec<Planned<D>>,
     heap: BinaryHeap<Reverse<Planned<D>>>,
     /// Rising in time.
     deadlines: VecDeque<Planned<D>>,
@@ -27,6 +29,9 @@ struct Planned<D> {
     number: u64,
     due: D,
 }
+
+/// How many stand in order at most.
+const NEXT_MAX: usize = 64;
 
 impl<D> PartialEq for Planned<D> {
     fn eq(&self, other: &Self) -> bool {
@@ -50,7 +55,12 @@ impl<D> Ord for Planned<D> {
 
 impl<D> Default for Queue<D> {
     fn default() -> Self {
-        Self { heap: BinaryHeap::with_capacity(1024), deadlines: VecDeque::new(), planned_count: 0 }
+        Self {
+            next: Vec::with_capacity(NEXT_MAX),
+            heap: BinaryHeap::with_capacity(1024),
+            deadlines: VecDeque::new(),
+            planned_count: 0,
+        }
     }
 }
 
@@ -58,7 +68,7 @@ impl<D: Copy> Queue<D> {
     /// Plans it for that moment.
     pub(crate) fn plan(&mut self, at: Nanos, due: D) {
         let planned = self.number(at, due);
-        self.heap.push(Reverse(planned));
+        self.put(planned);
     }
 
     /// Plans it as [`Queue::plan`] does, cheaply where it comes after the deadlines planned before.
@@ -67,22 +77,37 @@ impl<D: Copy> Queue<D> {
         if self.deadlines.back().is_none_or(|last| *last < planned) {
             self.deadlines.push_back(planned);
         } else {
-            self.heap.push(Reverse(planned));
+            self.put(planned);
         }
     }
 
     /// Takes what is due first.
     pub(crate) fn pop(&mut self) -> Option<(Nanos, D)> {
-        let is_deadline = match (self.heap.peek(), self.deadlines.front()) {
-            (Some(Reverse(soon)), Some(deadline)) => deadline < soon,
+        if self.next.is_empty() {
+            let first = std::iter::from_fn(|| self.heap.pop()).map(|Reverse(planned)| planned);
+            self.next.extend(first.take(NEXT_MAX / 2));
+            self.next.reverse();
+        }
+        let is_deadline = match (self.next.last(), self.deadlines.front()) {
+            (Some(next), Some(deadline)) => deadline < next,
             (None, deadline) => deadline.is_some(),
             (Some(_), None) => false,
         };
-        let planned = match is_deadline {
-            true => self.deadlines.pop_front(),
-            false => self.heap.pop().map(|Reverse(planned)| planned),
-        };
+        let planned = if is_deadline { self.deadlines.pop_front() } else { self.next.pop() };
         planned.map(|planned| (planned.at, planned.due))
+    }
+
+    /// Finds a place for what was planned last, hence comes after all of its moment.
+    fn put(&mut self, planned: Planned<D>) {
+        let place = self.next.partition_point(|other| other.at > planned.at);
+        if place == 0 && !self.heap.is_empty() {
+            return self.heap.push(Reverse(planned));
+        }
+        if self.next.len() == NEXT_MAX {
+            self.heap.extend(self.next.drain(..NEXT_MAX / 2).map(Reverse));
+            return self.put(planned);
+        }
+        self.next.insert(place, planned);
     }
 
     fn number(&mut self, at: Nanos, due: D) -> Planned<D> {

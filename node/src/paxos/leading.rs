@@ -202,6 +202,7 @@ impl Paxos {
         let Some(peer) = office.peers.get_mut(&from).filter(|_| office.ballot == ballot) else { return };
         peer.heard_at = now;
         peer.confirmed = peer.confirmed.max(round);
+        office.rounds.heard(round);
         if peer.in_flight.front().is_some_and(|(_, _, at)| *at < doubtful_since) {
             peer.in_flight.clear();
             peer.next = chosen.next();

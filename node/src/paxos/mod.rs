@@ -175,7 +175,9 @@ impl Paxos {
     /// What every step ends with: pass on what has become possible.
     fn finish(&mut self) {
         self.route_commands();
-        self.run_errands();
+        if !self.errands.is_empty() {
+            self.run_errands();
+        }
         if matches!(self.role, Role::Leading(_)) {
             self.lead();
         } else {

@@ -34,6 +34,9 @@ impl Paxos {
             self.routed_to = Some((ballot, leader));
             self.commands.queue_all();
         }
+        if self.commands.is_queue_empty() {
+            return;
+        }
         if matches!(self.role, Role::Leading(_)) {
             let room = usize::try_from(self.room()).unwrap_or(usize::MAX);
             let commands = self.take_queued(room);

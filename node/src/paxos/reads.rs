@@ -57,7 +57,7 @@ impl Paxos {
         let chosen = self.slots.chosen();
         let is_trusted = self.settings.defects.has(Defect::P12) || self.has_lease(self.now);
         let settles = !self.settings.defects.has(Defect::P13);
-        let confirmed_round = self.confirmed_round();
+        let confirmed_round = office.rounds.counted().unwrap_or_else(|| self.confirmed_round());
         let Role::Leading(office) = &mut self.role else { return };
         let standing = if settles && chosen < office.barrier {
             // What was in progress when it took office may have been acknowledged by an earlier leader (PP8).

@@ -53,6 +53,11 @@ impl Commands {
         self.open.is_empty()
     }
 
+    /// Whether nothing is queued for the leader.
+    pub fn is_queue_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// Whether the author's command is here already: a client repeats it, and one decision will answer both.
     pub fn holds(&self, author: &Author) -> bool {
         self.open.contains_key(author)

@@ -47,11 +47,17 @@ pub struct Patience {
 /// # Panics
 /// When there are fewer values than that, or `count` is 0.
 pub fn reached_by<T: Ord + Copy>(count: usize, values: impl Iterator<Item = T>) -> T {
-    let values: SmallVec<[T; 8]> = values.collect();
-    // They are few: each with each costs less than a sort.
-    let reach = |bound: T| values.iter().filter(|value| **value >= bound).count();
-    let reached = values.iter().copied().filter(|value| reach(*value) >= count);
-    reached.max().expect("as many values as that")
+    let mut falling = SmallVec::<[T; 8]>::new();
+    for value in values {
+        falling.push(value);
+        // They are few: a value that rises to its place costs less than a sort.
+        let mut place = falling.len() - 1;
+        while place > 0 && falling[place - 1] < falling[place] {
+            falling.swap(place - 1, place);
+            place -= 1;
+        }
+    }
+    falling[count - 1]
 }
 
 /// Takes out what `is_taken`, in the order of its keys.

@@ -243,10 +243,12 @@ impl<I: Copy> LeaderReads<I> {
     /// Looks what can be done, now that a quorum has answered round `answered` and the log is known to be decided up to
     /// `position`.
     pub fn step(&mut self, answered: u64, standing: Standing, position: I) -> Step<I> {
+        let mut ready = Vec::new();
         // Each read in these rounds arrived before its round was sent.
         let count = self.rounds.iter().take_while(|round| round.number <= answered).count();
-        let mut ready: Vec<_> =
-            self.rounds.drain(..count).map(|round| (round.position, round.readers)).collect();
+        if count > 0 {
+            ready.extend(self.rounds.drain(..count).map(|round| (round.position, round.readers)));
+        }
         if standing == Standing::Vouched && !self.waiting.is_empty() {
             ready.push((position, std::mem::take(&mut self.waiting)));
         }

@@ -15,6 +15,8 @@ const REMEMBERED_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub struct Rounds {
     latest: u64,
+    /// The latest that a quorum had answered when that was counted last; `None` when it may be a later one by now.
+    counted: Option<u64>,
     /// When those that no quorum has answered yet were sent.
     sent: VecDeque<(u64, Millis)>,
     /// When the latest one that a quorum has answered was sent.
@@ -25,6 +27,7 @@ impl Rounds {
     /// Numbers a round that is being sent now.
     pub fn open(&mut self, now: Millis) -> u64 {
         self.latest += 1;
+        self.counted = None;
         self.sent.push_back((self.latest, now));
         if self.sent.len() > REMEMBERED_MAX {
             self.sent.pop_front();
@@ -42,9 +45,25 @@ impl Rounds {
         self.latest
     }
 
+    /// Somebody has answered `round`.
+    pub fn heard(&mut self, round: u64) {
+        self.counted.take_if(|counted| round > *counted);
+    }
+
+    /// Who is a quorum has changed.
+    pub fn recount(&mut self) {
+        self.counted = None;
+    }
+
+    /// The latest round that a quorum has answered, unless nobody has counted since it may be a later one.
+    pub fn counted(&self) -> Option<u64> {
+        self.counted
+    }
+
     /// A quorum has answered `round`, and with it every earlier one. Returns whether that is news.
     pub fn answered(&mut self, round: u64) -> bool {
         let mut is_news = false;
+        self.counted = Some(round);
         while let Some((sent, at)) = self.sent.front().copied()
             && sent <= round
         {
@@ -83,6 +102,23 @@ mod tests {
         assert!(rounds.answered(second));
         assert!(rounds.vouch(Millis(269), 120));
         assert!(!rounds.vouch(Millis(270), 120));
+    }
+
+    #[test]
+    fn answers_are_counted_anew_once_there_are_others() {
+        let mut rounds = Rounds::default();
+        assert_eq!(rounds.counted(), None);
+        let first = rounds.open(Millis(100));
+        rounds.answered(first);
+        rounds.heard(first);
+        assert_eq!(rounds.counted(), Some(first), "more than a quorum adds nothing");
+        rounds.recount();
+        assert_eq!(rounds.counted(), None, "fewer may be one now");
+        let second = rounds.open(Millis(150));
+        assert_eq!(rounds.counted(), None, "who is a quorum alone has answered it by now");
+        rounds.answered(first);
+        rounds.heard(second);
+        assert_eq!(rounds.counted(), None);
     }
 
     #[test]

@@ -8,9 +8,9 @@ use crate::api::NodeId;
 use crate::defect::Defect;
 use crate::pending::disk::DurablePrefix;
 use crate::protocol::{Effects, Ticket};
-use crate::raft::Raft;
 use crate::raft::log::{Entry, Index, Payload};
 use crate::raft::message::{Body, HardState, Message, Record};
+use crate::raft::{Raft, Role};
 
 /// What is known of the disk.
 #[derive(Debug)]
@@ -98,6 +98,9 @@ impl Raft {
     pub(super) fn track(&mut self, entry: Entry) {
         if let Payload::Membership(membership) = &entry.payload {
             self.memberships.push(entry.index, membership.clone());
+            if let Role::Leader(leadership) = &mut self.role {
+                leadership.rounds.recount();
+            }
         }
         self.log.push(entry);
     }

@@ -161,7 +161,7 @@ impl Raft {
 
     /// A candidate counts its own vote like any other: once it is durable.
     pub(super) fn count_own_vote(&mut self) {
-        if self.disk.is_hard_state_durable() {
+        if matches!(self.role, Role::Candidate(_)) && self.disk.is_hard_state_durable() {
             self.count_vote(self.config.node);
         }
     }

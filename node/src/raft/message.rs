@@ -84,8 +84,8 @@ pub enum Body {
         /// The last such entry.
         index: Index,
     },
-    /// A part of a snapshot, as the entries asked for are no longer there (Raft Figure 13).
-    Install(Part),
+    /// A part of a snapshot, as the entries asked for are no longer there (Raft Figure 13). Rare, and larger than all others.
+    Install(Box<Part>),
     /// Answers `Install`: this much of the snapshot has arrived.
     InstallReply {
         /// Of the message answered.

@@ -83,7 +83,6 @@ impl Raft {
         if leadership.reads.is_empty() && leadership.rounds.is_settled() && !self.reads.has_unasked() {
             return;
         }
-        let local = self.reads.take_unasked();
         let standing = if !self.is_commit_current() {
             Standing::Unsettled
         } else if self.config.defects.has(Defect::R09) || self.has_lease(self.now) {
@@ -92,9 +91,9 @@ impl Raft {
             Standing::Unconfirmed
         };
         let index = if self.config.defects.has(Defect::R22) { self.log.last_index() } else { self.commit };
-        let quorum_round = self.quorum_round();
+        let quorum_round = leadership.rounds.counted().unwrap_or_else(|| self.quorum_round());
         let Role::Leader(leadership) = &mut self.role else { return };
-        leadership.reads.arrive(Reader::Local(local));
+        leadership.reads.arrive(Reader::Local(self.reads.take_unasked()));
         leadership.rounds.answered(quorum_round);
         let step = leadership.reads.step(quorum_round, standing, index);
         if step.needs_round {

@@ -31,7 +31,7 @@ impl Raft {
             Body::Heartbeat { round, commit } => self.on_heartbeat(from, term, round, commit),
             Body::HeartbeatReply { round } => self.on_heartbeat_reply(from, round),
             Body::Commit { index } => self.on_commit(from, term, index),
-            Body::Install(part) => self.on_install(from, term, part),
+            Body::Install(part) => self.on_install(from, term, *part),
             Body::InstallReply { last, offset } => self.on_install_reply(from, last, offset),
             Body::StaleTerm => {}
             Body::Propose { commands } => self.on_propose(from, commands),

@@ -249,10 +249,12 @@ impl Raft {
         let now = self.now;
         let doubtful_since = Millis(now.0.saturating_sub(2 * self.config.heartbeat_ms));
         let lease_starts_at_arrival = self.config.defects.has(Defect::R12);
-        let Some(progress) = self.progress_of(from) else { return };
+        let Role::Leader(leadership) = &mut self.role else { return };
+        let Some(progress) = leadership.progress.get_mut(&from) else { return };
         progress.heard_at = now;
         progress.acked_round = progress.acked_round.max(round);
         progress.doubt(doubtful_since);
+        leadership.rounds.heard(round);
         if lease_starts_at_arrival {
             self.restart_lease_at_arrival();
         }

@@ -52,13 +52,13 @@ impl Transfer {
         self.asked_at = Some(now);
         let state = &self.image.state;
         let end = self.offset.saturating_add(bytes_max).min(state.len());
-        Body::Install(Part {
+        Body::Install(Box::new(Part {
             last: self.image.last,
             membership: self.image.membership.clone(),
             offset: self.offset as u64,
             bytes: Blob(state[self.offset..end].to_vec()),
             is_last: end == state.len(),
-        })
+        }))
     }
 
     /// The follower has `offset` bytes of the snapshot that ends at `last`.

@@ -49,6 +49,9 @@ impl Store {
         {
             self.machine.close_session_unreplicated();
         }
+        if effects.read.is_empty() && effects.answer.is_empty() {
+            return;
+        }
         for id in effects.read.drain(..) {
             let operation = self.reads.remove(&id).expect("a core releases each read once");
             let reply = self.machine.read(&operation).expect("only reads are asked for as reads");

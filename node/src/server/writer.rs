@@ -24,7 +24,7 @@ pub fn start<D: Disk + Send + 'static>(mut wal: Wal<D>) -> (Batches, Durable) {
         while let Ok(first) = queue.recv() {
             let group = driver::gather(first, || queue.try_recv().ok());
             let ticket = group.last().expect("a group starts with a batch").ticket;
-            let outcome = driver::write(&mut wal, group).map(|()| ticket);
+            let outcome = driver::write(&mut wal, &group).map(|()| ticket);
             let is_end = outcome.is_err();
             if report.send(outcome).is_err() || is_end {
                 return;

@@ -2,9 +2,10 @@
 //!
 //! Written by one thread, which is what makes a frame durable before the next one is written.
 
-use std::io;
+use std::{io, iter};
 
 use serde::de::DeserializeOwned;
+use smallvec::SmallVec;
 
 use crate::api::NodeId;
 use crate::defect::{Defect, Defects};
@@ -121,9 +122,10 @@ impl<D: Disk> Wal<D> {
     ///
     /// # Errors
     /// After any error the log must not be used again (assumption 2).
-    pub fn append(&mut self, batches: &[Vec<u8>]) -> Result<(), StorageError> {
-        let mut parts: Vec<&[u8]> = vec![&[KIND_RECORDS]];
-        parts.extend(batches.iter().map(Vec::as_slice));
+    pub fn append<'a>(&mut self, batches: impl IntoIterator<Item = &'a Vec<u8>>) -> Result<(), StorageError> {
+        let kind: &[u8] = &[KIND_RECORDS];
+        let batches = batches.into_iter().map(Vec::as_slice);
+        let parts: SmallVec<[&[u8]; 4]> = iter::once(kind).chain(batches).collect();
         self.write(&parts)
     }
 

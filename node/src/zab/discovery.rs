@@ -125,7 +125,7 @@ impl Zab {
         match follower.phase {
             Phase::Discovery(Some((ticket, epoch, is_first))) if self.disk.is_durable(ticket) => {
                 follower.phase = Phase::Synchronisation;
-                let (credentials, outline) = (self.credentials(), self.history.outline());
+                let (credentials, outline) = (self.credentials(), Box::new(self.history.outline()));
                 self.send_up(Up::AckEpoch { epoch, is_first, credentials, outline });
             }
             Phase::Entering(ticket)

@@ -28,6 +28,8 @@ pub(super) struct Leadership {
     pub(super) peers: LiteMap<NodeId, Peer>,
     /// The latest round of pings.
     pub(super) round: u64,
+    /// The latest one that a quorum had answered when that was counted last; `None` when it may be a later one by now.
+    pub(super) confirmed: Option<u64>,
     /// Syncs to be confirmed.
     pub(super) reads: LeaderReads<Index>,
 }
@@ -82,7 +84,7 @@ pub(super) struct Acceptance {
     /// Whether it counts.
     pub(super) is_first: bool,
     pub(super) credentials: Credentials,
-    pub(super) outline: Outline,
+    pub(super) outline: Box<Outline>,
 }
 
 impl Peer {
@@ -131,6 +133,7 @@ impl Zab {
             initial: Index(0),
             peers: LiteMap::new(),
             round: 0,
+            confirmed: None,
             reads: LeaderReads::default(),
         }));
         self.beat_at = self.now;
@@ -192,8 +195,10 @@ impl Zab {
             Up::Request { commands } => self.on_request(from, commands),
             Up::Sync { id } => self.on_sync(from, id),
             Up::Pong { round } => {
-                if let Some(peer) = self.peer(from) {
+                let Role::Leading(leadership) = &mut self.role else { return };
+                if let Some(peer) = leadership.peers.get_mut(&from) {
                     peer.round = peer.round.max(round);
+                    leadership.confirmed.take_if(|confirmed| round > *confirmed);
                 }
             }
         }

@@ -96,7 +96,7 @@ pub enum Up {
         /// How good the history is.
         credentials: Credentials,
         /// What is in it.
-        outline: Outline,
+        outline: Box<Outline>,
     },
     /// All that came before `NewLeader` is durable, and so is the epoch.
     AckNewLeader {

@@ -46,17 +46,23 @@ impl Electorate {
 
     /// The highest value that a quorum has reached, given how far each voter is.
     pub fn reached<T: Ord + Copy + Default>(&self, of: impl Fn(NodeId) -> T) -> T {
-        // With their weights. Voters are few: each with each costs less than a sort.
-        let mut weighed = SmallVec::<[(T, u64); 8]>::from_elem((T::default(), 0), self.count());
-        for (place, (node, weight)) in weighed.iter_mut().zip(&self.weights) {
-            *place = (of(*node), *weight);
+        // Falling, each with its weight.
+        let mut weighed = SmallVec::<[(T, u64); 8]>::new();
+        for (node, weight) in &self.weights {
+            weighed.push((of(*node), *weight));
+            // They are few: a value that rises to its place costs less than a sort.
+            let mut place = weighed.len() - 1;
+            while place > 0 && weighed[place - 1].0 < weighed[place].0 {
+                weighed.swap(place - 1, place);
+                place -= 1;
+            }
         }
-        let weight_from = |bound: T| -> u64 {
-            weighed.iter().map(|(value, weight)| if *value >= bound { *weight } else { 0 }).sum()
-        };
-        let reached =
-            weighed.iter().map(|(value, _)| *value).filter(|value| self.is_majority(weight_from(*value)));
-        reached.max().unwrap_or_default()
+        let mut weight = 0;
+        let reached = weighed.iter().find(|(_, own)| {
+            weight += own;
+            self.is_majority(weight)
+        });
+        reached.map_or_else(T::default, |(value, _)| *value)
     }
 
     fn is_majority(&self, weight: u64) -> bool {

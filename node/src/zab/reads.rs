@@ -48,6 +48,7 @@ impl Zab {
         let (round, now) = (self.name(), self.now);
         if let Role::Leading(leadership) = &mut self.role {
             leadership.round = round;
+            leadership.confirmed = None;
             for (node, peer) in &mut leadership.peers {
                 peer.send((*node, leadership.tenure, now), Down::Ping { round }, &mut self.out);
             }
@@ -62,14 +63,15 @@ impl Zab {
         if is_idle || !self.serves_as_leader() {
             return;
         }
-        let (commit, quorum_round) = (self.commit, self.quorum_round());
+        let commit = self.commit;
+        let quorum_round = leadership.confirmed.unwrap_or_else(|| self.quorum_round());
         let standing = match self.settings.defects.has(Defect::Z10) {
             true => Standing::Vouched,
             false => Standing::Unconfirmed,
         };
-        let local = self.reads.take_unasked();
         let Role::Leading(leadership) = &mut self.role else { return };
-        leadership.reads.arrive(Reader::Local(local));
+        leadership.confirmed = Some(quorum_round);
+        leadership.reads.arrive(Reader::Local(self.reads.take_unasked()));
         let step = leadership.reads.step(quorum_round, standing, commit);
         for (index, readers) in step.ready {
             self.answer_readers(index, readers);

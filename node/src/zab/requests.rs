@@ -33,7 +33,7 @@ impl Zab {
 
     /// The leader's step for its own clients' commands.
     pub(super) fn propose_waiting(&mut self) {
-        if self.serves_as_leader() {
+        if !self.commands.is_queue_empty() && self.serves_as_leader() {
             for command in self.commands.take_commands(usize::MAX, self.now) {
                 self.propose(command);
             }
@@ -42,14 +42,14 @@ impl Zab {
 
     /// The follower's step: passes on what there is room for.
     pub(super) fn ask_leader(&mut self) {
-        while self.serves_as_follower()
+        while !self.commands.is_queue_empty()
+            && self.serves_as_follower()
             && matches!(&self.role, Role::Following(follower) if follower.channel.has_room())
         {
             let commands = self.commands.take_commands(self.settings.bounds.batch_max, self.now);
-            if commands.is_empty() {
-                break;
+            if !commands.is_empty() {
+                self.send_up(Up::Request { commands });
             }
-            self.send_up(Up::Request { commands });
         }
         self.ask_sync();
     }

@@ -159,6 +159,7 @@ impl Zab {
         let Some(Transfer::Proposals(initial)) = peer.transfer else { return };
         peer.is_synced = true;
         peer.acked = peer.acked.max(initial);
+        leadership.confirmed = None;
         if skips_proposals {
             peer.sent = last;
         }

@@ -233,7 +233,8 @@ fn describe(message: &Message) -> String {
             commit.0
         ),
         Body::Propose { commands } => format!("propose {} commands", commands.len()),
-        Body::Install(Part { last, offset, is_last, .. }) => {
+        Body::Install(part) => {
+            let Part { last, offset, is_last, .. } = &**part;
             let end = if *is_last { ", the last part" } else { "" };
             format!("snapshot of {}:{} from byte {offset}{end}", last.term.0, last.index.0)
         }

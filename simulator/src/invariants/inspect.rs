@@ -162,7 +162,7 @@ pub trait Inspect: Protocol {
     }
 
     /// The term (ballot, epoch) in which this node leads, as a number that no two leaders may share.
-    fn office(&self, _node: NodeId) -> Option<u64> {
+    fn office(&self) -> Option<u64> {
         let View { role, term, .. } = self.view();
         (role == Role::Leader).then_some(term)
     }

@@ -41,7 +41,7 @@ use rashomon_histories::Nanos;
 use rashomon_nemesis::NodeId as NodeName;
 use rashomon_node::api::{NodeId, Sessioned};
 use rashomon_node::machine::Machine;
-use rashomon_node::protocol::{Millis, OperationId, Ticket, View};
+use rashomon_node::protocol::{Millis, OperationId, Protocol, Ticket, View};
 use rashomon_node::replica::{Output, Replica};
 use serde::Serialize;
 
@@ -124,6 +124,12 @@ impl Seen {
         }
         logs
     }
+}
+
+/// Whether a step put nothing out that is held against a rule.
+fn is_quiet<P: Protocol>(output: &Output<P>) -> bool {
+    let Output { persist, send_durable, answers, applied, .. } = output;
+    persist.is_empty() && send_durable.is_empty() && answers.is_empty() && applied.is_empty()
 }
 
 /// All invariants of a cluster.
@@ -240,13 +246,18 @@ impl Invariants {
     ) -> bool {
         let mut leads_anew = false;
         self.findings.now = now;
+        let view = replica.core().view();
+        let before = self.nodes[node].view.replace(view);
+        let on_disk = self.promise_on_disk::<P>(node);
+        promises::goes_by(&mut self.findings, node, on_disk, replica.core().promise());
+        if before == Some(view) && is_quiet(output) {
+            return false;
+        }
         let (voters_since, voters) = self.nodes[node].memory.voters_since();
         self.written::<P>(node, output);
-        let view = replica.core().view();
         if !P::CHOOSES {
             matching::written_down(&mut self.findings, node, view.last, &self.nodes[node].memory);
         }
-        let before = self.nodes[node].view.replace(view);
         monotone::check(&mut self.findings, node, P::TERM_RISES, before.as_ref(), &view);
         if P::TERM_LASTS {
             let spoken = &mut self.nodes[node].spoken;
@@ -264,10 +275,9 @@ impl Invariants {
             let voters_at = Some(log.voters_since().0).filter(|at| *at != voters_since);
             own_term::check(&mut self.findings, node, (before, &view), log, voters_at);
         }
-        let id = id_of(node);
-        let office = replica.core().office(id);
+        let office = replica.core().office();
         if office.is_some() {
-            members::check(&mut self.findings, node, id, &self.nodes[node].memory, view.commit);
+            members::check(&mut self.findings, node, id_of(node), &self.nodes[node].memory, view.commit);
         }
         if let Some(office) = office
             && self.offices.takes(&mut self.findings, node, office)
@@ -283,8 +293,6 @@ impl Invariants {
                 self.votes.leads(&mut self.findings, (node, office), deciding);
             }
         }
-        let on_disk = self.promise_on_disk::<P>(node);
-        promises::goes_by(&mut self.findings, node, on_disk, replica.core().promise());
         if before.is_none_or(|before| before.commit < view.commit) {
             let deciding = (&*voters, &self.electors);
             self.committed.learn(&mut self.findings, node, (view.term, view.commit), deciding, &self.nodes);

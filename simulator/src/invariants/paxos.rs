@@ -2,11 +2,11 @@
 //! and learn others. So of its records promises and acceptances are checked ([`super::acceptors`]); the rest is what nodes apply and answer.
 
 use rashomon_nemesis::Capability;
-use rashomon_node::api::{NodeId, Role};
+use rashomon_node::api::NodeId;
 use rashomon_node::paxos::Paxos;
 use rashomon_node::paxos::basic::Ballot;
 use rashomon_node::paxos::message::{Message, Record, Slot, Value};
-use rashomon_node::protocol::{Millis, Protocol as _};
+use rashomon_node::protocol::Millis;
 
 use super::counting::Told;
 use super::promises::Promise;
@@ -106,9 +106,8 @@ impl Inspect for Paxos {
     }
 
     /// A leader's ballot is a round and its own name (PP1).
-    fn office(&self, node: NodeId) -> Option<u64> {
-        let view = self.view();
-        (view.role == Role::Leader).then(|| office(Ballot { round: view.term, node }))
+    fn office(&self) -> Option<u64> {
+        self.leads().map(office)
     }
 }
 

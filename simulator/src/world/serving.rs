@@ -269,7 +269,7 @@ impl<P: Inspect> World<P> {
         let Some(first) = live.batches.pop_front() else { return };
         let group = driver::gather(first, || live.batches.pop_front());
         let ticket = group.last().expect("a group starts with a batch").ticket;
-        if let Err(error) = driver::write(&mut live.wal, group) {
+        if let Err(error) = driver::write(&mut live.wal, &group) {
             // A node whose disk failed must not go on.
             return self.die(node, format!("its disk failed: {error}"));
         }
@@ -352,7 +352,9 @@ impl<P: Inspect> World<P> {
         if !persist.is_empty() {
             live.batches.push_back(Batch { ticket, replaces, bytes: encode_batch(persist) });
         }
-        live.outbox.hold(ticket, send_durable);
+        if !send_durable.is_empty() {
+            live.outbox.hold(ticket, send_durable);
+        }
         let position = live.replica.machine().applied();
         self.send(node, send);
         self.send(node, send_durable);
@@ -369,6 +371,9 @@ impl<P: Inspect> World<P> {
     }
 
     fn send(&mut self, from: usize, messages: &mut Vec<(NodeId, P::Message)>) {
+        if messages.is_empty() {
+            return;
+        }
         for (to, message) in messages.drain(..) {
             let core = self.nodes[from].live().map(|live| live.replica.core());
             self.invariants.sends::<P>(self.now, (from, to), &message, core);

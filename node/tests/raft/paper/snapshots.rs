@@ -42,13 +42,13 @@ pub(super) fn image() -> Image {
 }
 
 pub(super) fn whole(image: &Image) -> Body {
-    Body::Install(Part {
+    Body::Install(Box::new(Part {
         last: image.last,
         membership: image.membership.clone(),
         offset: 0,
         bytes: Blob(image.state.to_vec()),
         is_last: true,
-    })
+    }))
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn zb2_a_leader_whose_history_is_not_the_best_of_its_quorum_gives_up() {
     };
     assert!(say(&mut cluster, 1, Up::Join { accepted: Epoch(0) }).iter().any(to_join));
     let credentials = Credentials { current: Epoch(0), last: zxid(0, 1) };
-    let outline = Outline { floor: Zxid::default(), ends: vec![zxid(0, 1)] };
+    let outline = Box::new(Outline { floor: Zxid::default(), ends: vec![zxid(0, 1)] });
     let said = say(&mut cluster, 2, Up::AckEpoch { epoch: Epoch(1), is_first: true, credentials, outline });
     let resets = |envelope: &crate::cluster::Envelope<Message>| {
         matches!(&envelope.message, Message::Down(Frame { body: Down::Reset, .. }))
