@@ -13,7 +13,7 @@
 //! positions need no rule for a leader whose clock runs ahead or back, and a store in which nothing happens forgets
 //! nobody, however long a client sleeps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,12 +36,15 @@ impl Default for Limits {
     }
 }
 
+/// Uses that are listed, whether they count or not, before those that do not are looked for.
+const USES_MIN: usize = 64;
+
 /// The sessions that the store remembers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sessions {
     sessions: BTreeMap<SessionId, Session>,
-    /// Position of each session's last operation → session. Positions are unique: one entry, one session.
-    by_use: BTreeMap<u64, SessionId>,
+    /// Positions and their sessions, rising: of each session the last use, and some of those before, which count no more.
+    uses: VecDeque<(u64, SessionId)>,
     limits: Limits,
     digest: Digest,
 }
@@ -56,7 +59,7 @@ struct Session {
 impl Sessions {
     /// No session yet.
     pub fn new(limits: Limits) -> Self {
-        Self { sessions: BTreeMap::new(), by_use: BTreeMap::new(), limits, digest: Digest::default() }
+        Self { sessions: BTreeMap::new(), uses: VecDeque::new(), limits, digest: Digest::default() }
     }
 
     /// Opens a session at position `index` of the log.
@@ -66,14 +69,14 @@ impl Sessions {
         }
         let session = Session { used_at: index, last: None };
         self.digest.add(digest_of(id, &session));
-        self.by_use.insert(index, id);
         self.sessions.insert(id, session);
+        self.used(index, id);
     }
 
     /// Position `index` has come: forgets who was idle for too long. Costs nothing while nobody was.
     pub fn expire(&mut self, index: u64) {
-        while self.by_use.first_key_value().is_some_and(|(used, _)| index - used > self.limits.idle_max) {
-            self.remove_oldest();
+        while self.uses.front().is_some_and(|(used, _)| index - used > self.limits.idle_max) {
+            self.take_first_use();
         }
     }
 
@@ -85,9 +88,26 @@ impl Sessions {
     }
 
     fn remove_oldest(&mut self) {
-        let (_, oldest) = self.by_use.pop_first().expect("each session has its last use in the index");
-        let session = self.sessions.remove(&oldest).expect("the index names sessions of the table");
-        self.digest.remove(digest_of(oldest, &session));
+        while !self.take_first_use() {}
+    }
+
+    /// Forgets the first use, and its session with it if that was its last one; then true.
+    fn take_first_use(&mut self) -> bool {
+        let (used_at, id) = self.uses.pop_front().expect("each session has its last use in the list");
+        let is_last = self.sessions.get(&id).is_some_and(|session| session.used_at == used_at);
+        if is_last && let Some(session) = self.sessions.remove(&id) {
+            self.digest.remove(digest_of(id, &session));
+        }
+        is_last
+    }
+
+    /// A session's last use is this one.
+    fn used(&mut self, index: u64, id: SessionId) {
+        self.uses.push_back((index, id));
+        if self.uses.len() > 2 * self.sessions.len() + USES_MIN {
+            let Self { uses, sessions, .. } = self;
+            uses.retain(|(used_at, id)| sessions.get(id).is_some_and(|session| session.used_at == *used_at));
+        }
     }
 
     /// The reply to the operation at position `index`, which counts as a use of its session. It is carried out only if it is
@@ -98,9 +118,7 @@ impl Sessions {
             return Reply::NotApplied(RefusalCode::SessionUnknown);
         };
         self.digest.remove(digest_of(id, session));
-        self.by_use.remove(&session.used_at);
         session.used_at = index;
-        self.by_use.insert(index, id);
         let reply = match &session.last {
             Some((last, reply)) if *last == sequence => reply.clone(),
             Some((last, _)) if *last > sequence => Reply::NotApplied(RefusalCode::Superseded),
@@ -111,6 +129,7 @@ impl Sessions {
             }
         };
         self.digest.add(digest_of(id, session));
+        self.used(index, id);
         reply
     }
 
@@ -141,8 +160,7 @@ impl Sessions {
 
     /// The same, from the sessions as their last uses name them: one that has none there would never end.
     pub fn digest_anew(&self) -> Digest {
-        let used =
-            self.by_use.iter().filter_map(|(used_at, id)| Some((*used_at, *id, self.sessions.get(id)?)));
+        let used = self.uses.iter().filter_map(|(used_at, id)| Some((*used_at, *id, self.sessions.get(id)?)));
         let rightly = used.filter(|(used_at, _, session)| session.used_at == *used_at);
         Digest::of(rightly.map(|(_, id, session)| digest_of(id, session)))
     }
