@@ -33,7 +33,7 @@ impl<M> Default for Outbox<M> {
 impl<M> Outbox<M> {
     /// Takes the messages of a step that depend on `ticket` and must wait for it; leaves those that may go now.
     pub fn hold(&mut self, ticket: Ticket, messages: &mut Vec<(NodeId, M)>) {
-        if ticket > self.durable {
+        if ticket > self.durable && !messages.is_empty() {
             self.held.extend(messages.drain(..).map(|message| (ticket, message)));
         }
     }

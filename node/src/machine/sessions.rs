@@ -36,8 +36,8 @@ impl Default for Limits {
     }
 }
 
-/// Uses that are listed, whether they count or not, before those that do not are looked for.
-const USES_MIN: usize = 64;
+/// Uses listed beyond twice the sessions before those that count no more are dropped.
+const USES_SPARE: usize = 64;
 
 /// The sessions that the store remembers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -104,7 +104,7 @@ impl Sessions {
     /// A session's last use is this one.
     fn used(&mut self, index: u64, id: SessionId) {
         self.uses.push_back((index, id));
-        if self.uses.len() > 2 * self.sessions.len() + USES_MIN {
+        if self.uses.len() > 2 * self.sessions.len() + USES_SPARE {
             let Self { uses, sessions, .. } = self;
             uses.retain(|(used_at, id)| sessions.get(id).is_some_and(|session| session.used_at == *used_at));
         }
@@ -279,6 +279,20 @@ mod tests {
         assert!(is_new(&mut sessions, at(2, 2), 21), "ten positions are not too many");
         sessions.expire(1_000);
         assert_eq!(sessions.digest(), Sessions::new(Limits::default()).digest(), "nothing is left");
+    }
+
+    #[test]
+    fn uses_that_count_no_more_are_dropped_and_those_that_count_are_not() {
+        let mut sessions = Sessions::new(Limits { count_max: 8, idle_max: 10_000 });
+        (1..=3).for_each(|id| sessions.open(SessionId(id), id));
+        for index in 4..5_000 {
+            assert!(is_new(&mut sessions, at(1 + index % 2, index), index));
+            assert!(sessions.uses.len() <= 2 * 3 + USES_SPARE);
+        }
+        assert_eq!(sessions.digest_anew(), sessions.digest());
+        sessions.expire(10_004);
+        assert_eq!(repeated(&mut sessions, at(3, 1), 10_005), UNKNOWN, "it was last used at 3");
+        assert!(is_new(&mut sessions, at(1, 9_999), 10_006));
     }
 
     #[test]

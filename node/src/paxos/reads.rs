@@ -104,7 +104,8 @@ impl Paxos {
         let Role::Leading(office) = &self.role else { return 0 };
         let peers = self.other_members().filter_map(|node| office.peers.get(&node));
         let rounds = peers.map(|peer| peer.confirmed).chain([office.rounds.latest()]);
-        reached_by(self.settings.acceptors_count() / 2 + 1, rounds)
+        let majority = self.settings.acceptors_count() as u64 / 2 + 1;
+        reached_by(majority, rounds.map(|round| (round, 1))).unwrap_or(0)
     }
 
     /// The latest round of heartbeats, if it leads; for checks of invariants.

@@ -41,23 +41,25 @@ pub struct Patience {
     pub operation_ms: u64,
 }
 
-/// The highest value that so many of these have reached: it is what a majority of them has, where that is a majority. Looked
-/// for at every step of a leader, so without an allocation.
-///
-/// # Panics
-/// When there are fewer values than that, or `count` is 0.
-pub fn reached_by<T: Ord + Copy>(count: usize, values: impl Iterator<Item = T>) -> T {
-    let mut falling = SmallVec::<[T; 8]>::new();
+/// The highest value that so much weight of these has reached, given as values and their weights: it is what a majority has,
+/// where that is a majority. `None` if all together weigh less. Looked for at most steps of a leader, so without an allocation.
+pub fn reached_by<T: Ord + Copy>(weight: u64, values: impl Iterator<Item = (T, u64)>) -> Option<T> {
+    let mut falling = SmallVec::<[(T, u64); 8]>::new();
     for value in values {
         falling.push(value);
         // They are few: a value that rises to its place costs less than a sort.
         let mut place = falling.len() - 1;
-        while place > 0 && falling[place - 1] < falling[place] {
+        while place > 0 && falling[place - 1].0 < falling[place].0 {
             falling.swap(place - 1, place);
             place -= 1;
         }
     }
-    falling[count - 1]
+    let mut sum = 0;
+    let reached = falling.iter().find(|(_, own)| {
+        sum += own;
+        sum >= weight
+    });
+    reached.map(|(value, _)| *value)
 }
 
 /// Takes out what `is_taken`, in the order of its keys.

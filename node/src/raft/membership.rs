@@ -83,7 +83,8 @@ impl Membership {
 
 fn majority_of<T: Ord + Copy>(voters: &[NodeId], defects: Defects, of: impl Fn(NodeId) -> T) -> T {
     let quorum = if defects.has(Defect::R23) { voters.len().div_ceil(2) } else { voters.len() / 2 + 1 };
-    reached_by(quorum, voters.iter().map(|node| of(*node)))
+    let reached = reached_by(quorum as u64, voters.iter().map(|node| (of(*node), 1)));
+    reached.expect("a quorum of the voters is among them")
 }
 
 fn ascending(nodes: &[NodeId]) -> Vec<NodeId> {

@@ -5,9 +5,9 @@
 //! there may be many of them, far away, without slowing a commit down.
 
 use litemap::LiteMap;
-use smallvec::SmallVec;
 
 use crate::api::NodeId;
+use crate::pending::reached_by;
 use crate::settings::Settings;
 
 /// The voters with their weights.
@@ -46,23 +46,8 @@ impl Electorate {
 
     /// The highest value that a quorum has reached, given how far each voter is.
     pub fn reached<T: Ord + Copy + Default>(&self, of: impl Fn(NodeId) -> T) -> T {
-        // Falling, each with its weight.
-        let mut weighed = SmallVec::<[(T, u64); 8]>::new();
-        for (node, weight) in &self.weights {
-            weighed.push((of(*node), *weight));
-            // They are few: a value that rises to its place costs less than a sort.
-            let mut place = weighed.len() - 1;
-            while place > 0 && weighed[place - 1].0 < weighed[place].0 {
-                weighed.swap(place - 1, place);
-                place -= 1;
-            }
-        }
-        let mut weight = 0;
-        let reached = weighed.iter().find(|(_, own)| {
-            weight += own;
-            self.is_majority(weight)
-        });
-        reached.map_or_else(T::default, |(value, _)| *value)
+        let weighed = self.weights.iter().map(|(node, weight)| (of(*node), *weight));
+        reached_by(self.total / 2 + 1, weighed).unwrap_or_default()
     }
 
     fn is_majority(&self, weight: u64) -> bool {

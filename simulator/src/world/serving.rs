@@ -352,9 +352,7 @@ impl<P: Inspect> World<P> {
         if !persist.is_empty() {
             live.batches.push_back(Batch { ticket, replaces, bytes: encode_batch(persist) });
         }
-        if !send_durable.is_empty() {
-            live.outbox.hold(ticket, send_durable);
-        }
+        live.outbox.hold(ticket, send_durable);
         let position = live.replica.machine().applied();
         self.send(node, send);
         self.send(node, send_durable);
