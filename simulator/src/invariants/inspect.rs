@@ -128,6 +128,9 @@ pub trait Inspect: Protocol {
     /// Whether its leaders serve only once others have entered their epoch, which records tell of.
     const ENTERS: bool = false;
 
+    /// Whether its messages say how far the log is committed, so that who does not lead knows no more.
+    const TELLS_COMMITS: bool = false;
+
     /// Whether nodes may take part without a vote, for good.
     const OBSERVERS: bool = false;
 
@@ -143,6 +146,16 @@ pub trait Inspect: Protocol {
     /// How far it takes another node to be, if it leads and counts that: its term, and the other's last position.
     fn counts(&self, _node: NodeId) -> Option<Told> {
         None
+    }
+
+    /// Up to where a message says, at most, that the receiver's log is committed.
+    fn tells_committed(_message: &Self::Message) -> u64 {
+        0
+    }
+
+    /// Whether a message tells another node to take over.
+    fn makes_way(_message: &Self::Message) -> bool {
+        false
     }
 
     /// The first slot for which it proposes nothing though it does for later ones, if it leads where slots are chosen.

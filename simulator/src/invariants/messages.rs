@@ -8,6 +8,11 @@ use super::{Inspect, Invariants, Reading, Vouched, id_of, position_of, restricti
 
 impl Invariants {
     /// A message is about to be heard by a node.
+    pub fn told<P: Inspect>(&mut self, message: &P::Message) {
+        self.told_committed = P::tells_committed(message);
+    }
+
+    /// A message is about to be heard by a node whose reads others confirm.
     pub fn hears<P: Inspect>(&mut self, node: usize, from: NodeId, message: &P::Message, core: &P) {
         if let Reading::Asks(question) = P::reading(message) {
             let leader = self.leader(node, core);
@@ -30,6 +35,9 @@ impl Invariants {
         message: &P::Message,
         core: Option<&P>,
     ) {
+        if P::makes_way(message) {
+            self.ways.makes(from, core.and_then(P::office));
+        }
         match P::reading(message) {
             Reading::Follows(round) => self.rounds.follows(from, position_of(to), round),
             Reading::Told(question) => {

@@ -15,6 +15,7 @@ mod durability;
 mod established;
 mod freshness;
 mod inspect;
+mod learning;
 mod leases;
 mod matching;
 mod members;
@@ -152,6 +153,9 @@ pub struct Invariants {
     sequences: sequences::Sequences,
     acceptors: acceptors::Acceptors,
     established: established::Established,
+    ways: leases::Ways,
+    /// Up to where the node that steps now was told that its log is committed.
+    told_committed: u64,
 }
 
 impl Invariants {
@@ -175,6 +179,8 @@ impl Invariants {
             sequences: sequences::Sequences::default(),
             acceptors: acceptors::Acceptors::new(nodes),
             established: established::Established::new(nodes),
+            ways: leases::Ways::new(nodes),
+            told_committed: 0,
         }
     }
 
@@ -248,6 +254,7 @@ impl Invariants {
         self.findings.now = now;
         let view = replica.core().view();
         let before = self.nodes[node].view.replace(view);
+        let told = std::mem::take(&mut self.told_committed);
         let on_disk = self.promise_on_disk::<P>(node);
         promises::goes_by(&mut self.findings, node, on_disk, replica.core().promise());
         if before == Some(view) && is_quiet(output) {
@@ -259,6 +266,11 @@ impl Invariants {
             matching::written_down(&mut self.findings, node, view.last, &self.nodes[node].memory);
         }
         monotone::check(&mut self.findings, node, P::TERM_RISES, before.as_ref(), &view);
+        if P::TELLS_COMMITS
+            && let Some(before) = &before
+        {
+            learning::check(&mut self.findings, node, (before, &view), told);
+        }
         if P::TERM_LASTS {
             let spoken = &mut self.nodes[node].spoken;
             if before.is_none() {
@@ -349,6 +361,14 @@ impl Invariants {
     ) {
         self.findings.now = now;
         leases::check(&mut self.findings, leader, (other, core.view().term, core.has_lease(clock)));
+    }
+
+    /// A node has made a step, and its clock shows this.
+    pub fn keeps_way<P: Inspect>(&mut self, now: Nanos, node: usize, core: &P, clock: Millis) {
+        if self.ways.has_made(node, core.office()) && core.has_lease(clock) {
+            self.findings.now = now;
+            leases::outlasts(&mut self.findings, node);
+        }
     }
 
     /// A node takes in a read that is to be linearizable.

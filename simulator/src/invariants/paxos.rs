@@ -16,6 +16,7 @@ use super::{Inspect, Said, Vouched, fingerprint};
 impl Inspect for Paxos {
     const CHOOSES: bool = true;
     const OBSERVERS: bool = true;
+    const TELLS_COMMITS: bool = true;
     /// The round that a node speaks of is that of its own attempt or of whom it follows, whichever it is at.
     const TERM_RISES: bool = false;
     const ASKS: &'static [Capability] = &[Capability::Leadership];
@@ -86,6 +87,21 @@ impl Inspect for Paxos {
         let (ballot, slots) = (self.leads()?, self.acceptor());
         let is_proposed = |slot| slots.accepted(Slot(slot)).is_some_and(|accepted| accepted.ballot == ballot);
         (slots.chosen().0 + 1..slots.last().0).find(|slot| !is_proposed(*slot))
+    }
+
+    fn tells_committed(message: &Message) -> u64 {
+        match message {
+            Message::Accept { chosen, .. }
+            | Message::Heartbeat { chosen, .. }
+            | Message::Chosen { chosen, .. } => chosen.0,
+            Message::Taught { first, values, .. } => (first.0 + values.len() as u64).saturating_sub(1),
+            Message::Chunk { index, .. } => index.0,
+            _ => 0,
+        }
+    }
+
+    fn makes_way(message: &Message) -> bool {
+        matches!(message, Message::TakeOver { .. })
     }
 
     fn reading(message: &Message) -> Reading {

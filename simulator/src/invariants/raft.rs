@@ -18,6 +18,7 @@ use super::{Entry, Inspect, Said, Voters, Vouched, fingerprint, of_bytes};
 impl Inspect for Raft {
     const TERM_LASTS: bool = true;
     const COUNTS_OWN_TERM: bool = true;
+    const TELLS_COMMITS: bool = true;
     const MESSAGES: &'static [&'static str] = &[
         "PreVote",
         "PreVoteReply",
@@ -62,6 +63,19 @@ impl Inspect for Raft {
 
     fn counts(&self, node: NodeId) -> Option<Told> {
         Some((self.hard_state().term.0, self.matched(node)?.0))
+    }
+
+    fn tells_committed(message: &Message) -> u64 {
+        match &message.body {
+            Body::Append { prev, entries, commit } => commit.0.min(prev.index.0 + entries.len() as u64),
+            Body::Heartbeat { commit: index, .. } | Body::Commit { index } => index.0,
+            Body::Install(part) => part.last.index.0,
+            _ => 0,
+        }
+    }
+
+    fn makes_way(message: &Message) -> bool {
+        matches!(message.body, Body::TimeoutNow)
     }
 
     fn reading(message: &Message) -> Reading {

@@ -297,6 +297,7 @@ impl<P: Inspect> World<P> {
         self.acting = Some(node);
         let told_by = match &event {
             Event::Message(from, message) => {
+                self.invariants.told::<P>(message);
                 if self.setup.node.reads == Reads::ReadIndex {
                     self.invariants.hears::<P>(node, *from, message, live.replica.core());
                 }
@@ -308,6 +309,7 @@ impl<P: Inspect> World<P> {
         self.acting = None;
         let broken_count = self.invariants.broken().len();
         let leads_anew = self.invariants.stepped(self.now, node, &output, &live.replica);
+        self.invariants.keeps_way(self.now, node, live.replica.core(), now);
         if let Some(from) = told_by {
             self.invariants.heard(node, from, live.replica.core());
         }
