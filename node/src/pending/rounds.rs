@@ -55,7 +55,7 @@ impl Rounds {
         self.counted = None;
     }
 
-    /// The latest round that a quorum has answered, unless nobody has counted since it may be a later one.
+    /// The latest round that a quorum has answered; `None` when that is to be counted anew.
     pub fn counted(&self) -> Option<u64> {
         self.counted
     }
