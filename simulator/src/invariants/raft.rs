@@ -123,3 +123,20 @@ fn voters(membership: &Membership) -> Rc<Voters> {
     let groups = groups.into_iter().filter(|group| !group.is_empty()).map(<[_]>::to_vec).collect();
     Rc::new(Voters { groups })
 }
+
+#[cfg(test)]
+mod tests {
+    use rashomon_node::raft::log::{Index, Position, Term};
+
+    use super::*;
+
+    #[test]
+    fn an_append_vouches_for_its_own_entries_and_only_a_handover_makes_way() {
+        let of = |body| Message { term: Term(3), body };
+        let prev = Position { term: Term(2), index: Index(4) };
+        let append = |commit| of(Body::Append { prev, entries: Vec::new(), commit: Index(commit) });
+        assert_eq!([3, 9].map(|commit| Raft::tells_committed(&append(commit))), [3, 4]);
+        assert_eq!(Raft::tells_committed(&of(Body::Commit { index: Index(9) })), 9);
+        assert!(Raft::makes_way(&of(Body::TimeoutNow)) && !Raft::makes_way(&append(9)));
+    }
+}
