@@ -161,7 +161,7 @@ impl Raft {
 
     /// A candidate counts its own vote like any other: once it is durable.
     pub(super) fn count_own_vote(&mut self) {
-        if matches!(self.role, Role::Candidate(_)) && self.disk.is_hard_state_durable() {
+        if self.disk.is_hard_state_durable() {
             self.count_vote(self.config.node);
         }
     }
@@ -175,10 +175,10 @@ impl Raft {
     }
 
     fn count_vote(&mut self, from: NodeId) {
-        let voters = self.membership().nodes();
         let Role::Candidate(votes) = &mut self.role else { return };
         if !votes.granted.insert(from) && self.config.defects.has(Defect::R19) {
             // A repeated vote counts as that of one who has not voted.
+            let voters = self.memberships.latest().nodes();
             votes.granted.extend(voters.into_iter().find(|node| !votes.granted.contains(node)));
         }
         if self.has_won() {
